@@ -1,0 +1,303 @@
+"""Consuming: batches, one transaction each, the inbox, and what happens when it goes wrong.
+
+A failure that passes by itself (database away, deadlock) puts the batch back after a pause: it is read again. In any
+other failure the batch is applied one event at a time, and the events that still fail become dead letters with the
+reason, while their neighbours pass. Offsets are committed only after the database has.
+"""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar, cast
+from uuid import UUID
+
+import asyncpg
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from faststream import AckPolicy, BaseMiddleware
+from faststream.exceptions import NackMessage
+from faststream.kafka import KafkaBroker
+from pydantic import ValidationError
+
+from chassis import dead_letters, inbox, metrics, tracing
+from chassis.clock import Clock
+from chassis.crash import crash_here
+from chassis.database import DISTRICT, Connection, Database
+from chassis.errors import is_transient
+from chassis.logging import log
+from chassis.messages import Consumable, carrier, read_headers
+
+MAX_RECORDS = 500
+RETRY_SECONDS = 1.0
+
+E = TypeVar("E", bound=Consumable)
+Handler = Callable[[Connection, Sequence[Any], datetime], Awaitable[None]]
+Erase = Callable[[Connection, Sequence[UUID], datetime], Awaitable[None]]
+
+
+class Hopeless(Exception):  # noqa: N818 - reads as a verdict where it is raised
+    """The event can never be applied as it is; it becomes a dead letter with this reason."""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A record that could be read."""
+
+    record: "ConsumerRecord[Any, Any]"
+    event_type: str
+    event_id: UUID
+    event: Consumable | None
+    """Absent for a tombstone."""
+    traceparent: str | None
+
+
+@dataclass
+class _Route:
+    event: type[Consumable]
+    handler: Handler
+    erase: Erase | None
+
+
+@dataclass
+class Progress:
+    """What liveness looks at."""
+
+    taken_at: float = field(default_factory=time.monotonic)
+    lag: int = 0
+
+
+class Consumer:
+    """One consumer group of a service: which events it takes and what it does with them."""
+
+    def __init__(self, name: str, database: Database, clock: Clock) -> None:
+        """`name` is the consumer group, `<service>.<purpose>`."""
+        self.name = name
+        self.progress = Progress()
+        self._database = database
+        self._clock = clock
+        self._routes: dict[str, _Route] = {}
+        self._subscriber: Any = None
+        self._prefix = ""
+
+    def on(
+        self,
+        event: type[E],
+        handler: Callable[[Connection, Sequence[E], datetime], Awaitable[None]],
+        *,
+        erase: Erase | None = None,
+    ) -> None:
+        """Takes events of a kind. Within a batch the kinds are handled in the order of these calls.
+
+        Args:
+            event: the contract.
+            handler: gets the batch's transaction, the events (the highest revision of each aggregate, none of them
+                applied before), and the database's clock.
+            erase: gets the keys of tombstones.
+        """
+        self._routes[event.TOPIC] = _Route(event, handler, erase)
+
+    def topics(self) -> list[str]:
+        """The topics that it reads, without prefix."""
+        return sorted({carrier(route.event) for route in self._routes.values()})
+
+    def attach(self, broker: KafkaBroker, *, prefix: str = "") -> None:
+        """Makes the broker's subscriber."""
+        self._prefix = prefix
+        self._subscriber = broker.subscriber(
+            *(prefix + topic for topic in self.topics()),
+            group_id=prefix + self.name,
+            batch=True,
+            max_records=MAX_RECORDS,
+            ack_policy=AckPolicy.NACK_ON_ERROR,
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=20,
+            decoder=_keep_raw,
+        )
+        self._subscriber(self._take)
+
+    async def _take(self, records: "tuple[ConsumerRecord[Any, Any], ...]") -> None:
+        started = time.monotonic()
+        await self.process(records)
+        metrics.BATCH_SECONDS.labels(self.name).observe(time.monotonic() - started)
+        self.progress.taken_at = time.monotonic()
+
+    async def observe(self) -> None:
+        """Measures the lag from what the last fetch told (works with every broker)."""
+        consumer: AIOKafkaConsumer | None = getattr(self._subscriber, "consumer", None)
+        if consumer is None:
+            return
+        lag = 0
+        for partition in consumer.assignment():
+            end = consumer.highwater(partition)
+            if end is not None:
+                # A partition that has been fetched has a position: this does not wait.
+                lag += max(0, end - await consumer.position(partition))
+        self.progress.lag = lag
+        metrics.LAG_MESSAGES.labels(self.name).set(lag)
+
+    def stuck_for(self) -> float:
+        """Seconds for which there has been lag and no progress; 0 when all is well."""
+        return time.monotonic() - self.progress.taken_at if self.progress.lag else 0.0
+
+    async def process(self, records: "Sequence[ConsumerRecord[Any, Any]]") -> None:
+        """Applies records as one transaction, or one by one when that fails.
+
+        Raises:
+            Exception: a passing failure; nothing after the last commit was applied and the records come again.
+        """
+        decoded, poison = self._decode(records)
+        with tracing.span(f"consume {self.name}", [item.traceparent for item in decoded]):
+            try:
+                await self._apply(decoded, poison)
+            except Exception as error:
+                if is_transient(error):
+                    raise
+                log.warning("batch_goes_one_by_one", consumer=self.name, size=len(decoded), error=type(error).__name__)
+                await self._one_by_one(decoded, poison)
+
+    def _decode(
+        self, records: "Sequence[ConsumerRecord[Any, Any]]"
+    ) -> "tuple[list[Decoded], list[tuple[ConsumerRecord[Any, Any], str]]]":
+        decoded: list[Decoded] = []
+        poison: list[tuple[ConsumerRecord[Any, Any], str]] = []
+        for record in records:
+            try:
+                item = self._read(record)
+            except (ValidationError, ValueError) as error:
+                poison.append((record, _reason(error)))
+            else:
+                if item is not None:
+                    decoded.append(item)
+        return decoded, poison
+
+    def _read(self, record: "ConsumerRecord[Any, Any]") -> Decoded | None:
+        headers = read_headers(record.headers)
+        event_type = headers.get("ce_type")
+        if event_type is None:
+            raise ValueError("the header ce_type is missing")
+        route = self._routes.get(event_type)
+        if route is None:
+            # A kind that shares the topic and is none of this consumer's business.
+            metrics.EVENTS_CONSUMED.labels(self.name, event_type, "skipped").inc()
+            return None
+        event_id = UUID(headers.get("ce_id", ""))
+        event = None if record.value is None else route.event.from_json(record.value)
+        if event is None and route.erase is None:
+            raise ValueError("a tombstone on a topic that has none")
+        return Decoded(record, event_type, event_id, event, headers.get("traceparent"))
+
+    async def _apply(
+        self, decoded: Sequence[Decoded], poison: "Sequence[tuple[ConsumerRecord[Any, Any], str]]" = ()
+    ) -> None:
+        async with self._database.transaction(DISTRICT) as conn:
+            now = await self._clock.now(conn)
+            new = await inbox.claim(conn, self.name, [item.event_id for item in decoded])
+            crash_here("consumer.after_inbox")
+            fresh = _first_of_each(decoded, new)
+            for event_type, route in self._routes.items():
+                await _handle(conn, route, [item for item in fresh if item.event_type == event_type], now)
+            await dead_letters.keep(conn, self.name, poison)
+            crash_here("consumer.before_commit")
+        crash_here("consumer.after_commit")
+        self._count(decoded, fresh, poison, now)
+
+    async def _one_by_one(
+        self, decoded: Sequence[Decoded], poison: "Sequence[tuple[ConsumerRecord[Any, Any], str]]"
+    ) -> None:
+        await self._apply([], poison)
+        for item in decoded:
+            try:
+                await self._apply([item])
+            except Exception as error:
+                if is_transient(error):
+                    raise
+                log.exception(
+                    "event_is_hopeless", consumer=self.name, ce_type=item.event_type, ce_id=str(item.event_id)
+                )
+                await self._apply([], [(item.record, _reason(error))])
+
+    def _count(
+        self,
+        decoded: Sequence[Decoded],
+        fresh: Sequence[Decoded],
+        poison: "Sequence[tuple[ConsumerRecord[Any, Any], str]]",
+        now: datetime,
+    ) -> None:
+        outcomes: dict[tuple[str, str], int] = defaultdict(int)
+        for item in fresh:
+            outcomes[item.event_type, "applied"] += 1
+            if item.event is not None:
+                age = (now - item.event.occurred_at()).total_seconds()
+                metrics.EVENT_AGE_SECONDS.labels(self.name, item.event_type).observe(max(0.0, age))
+        for item in decoded:
+            outcomes[item.event_type, "duplicate"] += 1
+        for item in fresh:
+            outcomes[item.event_type, "duplicate"] -= 1
+        for record, _ in poison:
+            outcomes[record.topic.removeprefix(self._prefix), "dead_letter"] += 1
+        for (event_type, outcome), count in outcomes.items():
+            if count:
+                metrics.EVENTS_CONSUMED.labels(self.name, event_type, outcome).inc(count)
+
+
+class TransientFailuresWait(BaseMiddleware):
+    """The broker's one middleware: a failed batch is put back after a pause, and nothing is committed past it."""
+
+    async def consume_scope(self, call_next: Callable[[Any], Awaitable[Any]], msg: Any) -> Any:
+        """Runs the handler; FastStream seeks back on the nack."""
+        try:
+            return await call_next(msg)
+        except Exception as error:
+            consumer = getattr(getattr(msg, "consumer", None), "_group_id", "") or ""
+            metrics.BATCH_RETRIES.labels(consumer).inc()
+            report = log.warning if is_transient(error) else log.exception
+            report("batch_put_back", consumer=consumer, error=type(error).__name__, detail=str(error)[:200])
+            await asyncio.sleep(RETRY_SECONDS)
+            raise NackMessage from error
+
+
+async def _keep_raw(message: Any) -> Any:
+    return message.raw_message
+
+
+def _first_of_each(decoded: Sequence[Decoded], new: set[UUID]) -> list[Decoded]:
+    first: dict[UUID, Decoded] = {}
+    for item in decoded:
+        if item.event_id in new:
+            first.setdefault(item.event_id, item)
+    return list(first.values())
+
+
+async def _handle(conn: Connection, route: _Route, items: Sequence[Decoded], now: datetime) -> None:
+    events = _highest_revisions([item.event for item in items if item.event is not None])
+    if events:
+        await route.handler(conn, events, now)
+    erased = [UUID(item.record.key.decode()) for item in items if item.event is None]
+    if erased and route.erase is not None:
+        await route.erase(conn, erased, now)
+
+
+def _highest_revisions(events: Sequence[Consumable]) -> list[Consumable]:
+    """An event carries the whole state, so of several about one aggregate only the last counts."""
+    latest: dict[UUID, Consumable] = {}
+    for event in events:
+        known = latest.get(event.aggregate())
+        if known is None or _order(event) >= _order(known):
+            latest[event.aggregate()] = event
+    return list(latest.values())
+
+
+def _order(event: Consumable) -> tuple[int, datetime]:
+    return cast("int", getattr(event, "revision", 0)), event.occurred_at()
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, ValidationError):
+        # Without the input: it may be personal.
+        return "; ".join(f"/{'/'.join(str(p) for p in fault['loc'])}: {fault['msg']}" for fault in error.errors())
+    if isinstance(error, asyncpg.PostgresError):
+        # Without DETAIL, which quotes the row.
+        return f"{type(error).__name__}: {error.args[0] if error.args else ''}"
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,102 @@
+"""Dead letters: events that could not be applied, with the reason, until an operator replays them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from aiokafka import AIOKafkaProducer, ConsumerRecord
+
+from chassis import metrics
+from chassis.database import DISTRICT, Connection, Database
+from chassis.messages import read_headers
+
+_KEEP = """
+INSERT INTO dead_letters (consumer, topic, partition, "offset", event_id, event_type, key, headers, value, reason)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+ON CONFLICT (consumer, topic, partition, "offset") DO UPDATE SET reason = excluded.reason, replayed_at = NULL
+"""
+_LIST = """
+SELECT id, consumer, topic, event_type, event_id, reason, created_at FROM dead_letters
+WHERE replayed_at IS NULL ORDER BY id LIMIT $1
+"""
+_TAKE = """
+SELECT id, topic, partition, key, headers, value FROM dead_letters
+WHERE replayed_at IS NULL AND ($1::bigint IS NULL OR id = $1) ORDER BY id FOR UPDATE SKIP LOCKED
+"""
+_MARK = "UPDATE dead_letters SET replayed_at = clock_timestamp() WHERE id = ANY($1::bigint[])"
+_COUNT = "SELECT count(*) FROM dead_letters WHERE replayed_at IS NULL"
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """One of them, without its content."""
+
+    id: int
+    consumer: str
+    topic: str
+    event_type: str | None
+    event_id: UUID | None
+    reason: str
+    created_at: datetime
+
+
+async def keep(conn: Connection, consumer: str, letters: "Sequence[tuple[ConsumerRecord[Any, Any], str]]") -> None:
+    """Keeps records with the reasons why they could not be applied."""
+    for record, reason in letters:
+        headers = read_headers(record.headers)
+        await conn.execute(
+            _KEEP,
+            consumer,
+            record.topic,
+            record.partition,
+            record.offset,
+            _uuid_or_none(headers.get("ce_id")),
+            headers.get("ce_type"),
+            record.key,
+            dict(headers),
+            record.value,
+            reason[:2000],
+        )
+
+
+async def waiting(database: Database, *, limit: int = 100) -> list[DeadLetter]:
+    """Those that wait, oldest first."""
+    async with database.transaction(DISTRICT) as conn:
+        return [DeadLetter(**dict(row)) for row in await conn.fetch(_LIST, limit)]
+
+
+async def replay(database: Database, producer: AIOKafkaProducer, letter_id: int | None = None) -> int:
+    """Sends dead letters to their topics again; every consumer but the one that failed knows them from its inbox.
+
+    Args:
+        database: the service's.
+        producer: started.
+        letter_id: one of them, or all.
+
+    Returns:
+        How many were sent.
+    """
+    async with database.transaction(DISTRICT) as conn:
+        rows = await conn.fetch(_TAKE, letter_id)
+        for row in rows:
+            headers = [(name, str(value).encode()) for name, value in row["headers"].items()]
+            await producer.send_and_wait(
+                row["topic"], key=row["key"], value=row["value"], headers=headers, partition=row["partition"]
+            )
+        await conn.execute(_MARK, [row["id"] for row in rows])
+    return len(rows)
+
+
+async def measure(database: Database) -> None:
+    """Sets the gauge of those that wait."""
+    async with database.transaction(DISTRICT) as conn:
+        metrics.DEAD_LETTERS.set(await conn.fetchval(_COUNT))
+
+
+def _uuid_or_none(text: str | None) -> UUID | None:
+    try:
+        return UUID(text or "")
+    except ValueError:
+        return None

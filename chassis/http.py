@@ -1,0 +1,87 @@
+"""The HTTP application of a service: its routers, with health, metrics, problems and tracing."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from chassis import metrics, problems, tracing
+from chassis.database import DISTRICT
+from chassis.errors import is_transient
+
+if TYPE_CHECKING:
+    from chassis.service import Service
+
+
+def make_app(service: Service) -> FastAPI:
+    """The application: `/health/live`, `/health/ready`, `/metrics`, `/docs`, and what the service offers."""
+    app = FastAPI(title=service.title, version="1")
+    problems.install(app)
+    for router in service.routers:
+        app.include_router(router)
+    if service.configure is not None:
+        service.configure(app)
+
+    @app.get("/health/live", include_in_schema=False)
+    async def live() -> JSONResponse:
+        stuck = {
+            consumer.name: round(consumer.stuck_for())
+            for consumer in service.consumers
+            if consumer.stuck_for() > service.settings.progress_deadline_seconds
+        }
+        return JSONResponse({"stuck_seconds": stuck}, status_code=503 if stuck else 200)
+
+    @app.get("/health/ready", include_in_schema=False)
+    async def ready() -> JSONResponse:
+        waits = []
+        if "consumers" in service.roles and service.consumers and not service.consuming:
+            waits.append("broker")
+        try:
+            async with service.database.transaction(DISTRICT) as conn:
+                await conn.fetchval("SELECT 1")
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            waits.append("database")
+        return JSONResponse({"waits_for": waits}, status_code=503 if waits else 200)
+
+    @app.get("/metrics", include_in_schema=False)
+    async def exposition() -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    app.add_middleware(Observed)
+    return app
+
+
+class Observed:
+    """Measures every request by its route's template and joins it to its caller's trace."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http" or scope["path"].startswith(("/health/", "/metrics")):
+            await self._app(scope, receive, send)
+            return
+        status = 500
+        started = time.perf_counter()
+
+        async def note(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        with tracing.span(f"HTTP {scope['method']}", [Headers(scope=scope).get("traceparent")]):
+            try:
+                await self._app(scope, receive, note)
+            finally:
+                route = getattr(scope.get("route"), "path", "unmatched")
+                metrics.HTTP_SECONDS.labels(scope["method"], route, str(status)).observe(time.perf_counter() - started)

@@ -1,0 +1,58 @@
+"""Topics exist before anybody uses them, with their final number of partitions."""
+
+from collections.abc import Mapping
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import TopicAlreadyExistsError
+
+RETENTION_MS = 30 * 24 * 3600 * 1000
+"""Thirty days; older facts come from their owners by replay."""
+
+
+async def ensure_topics(
+    bootstrap: str, topics: Mapping[str, bool], *, partitions: int, replication_factor: int, prefix: str = ""
+) -> list[str]:
+    """Creates the topics that are missing.
+
+    Args:
+        bootstrap: the brokers.
+        topics: name to whether only the last message of a key is kept.
+        partitions: of new topics; topics that exist stay as they are.
+        replication_factor: copies of each partition.
+        prefix: put before every name.
+
+    Returns:
+        The names that were created.
+
+    Raises:
+        KafkaError: the broker refused or cannot be reached.
+    """
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        existing = set(await admin.list_topics())
+        absent = {prefix + name: compacted for name, compacted in topics.items() if prefix + name not in existing}
+        wanted = [
+            NewTopic(
+                name,
+                num_partitions=partitions,
+                replication_factor=replication_factor,
+                topic_configs=(
+                    {"cleanup.policy": "compact"}
+                    if compacted
+                    else {"cleanup.policy": "delete", "retention.ms": str(RETENTION_MS)}
+                ),
+            )
+            for name, compacted in sorted(absent.items())
+        ]
+        if wanted:
+            try:
+                await admin.create_topics(wanted)
+            except TopicAlreadyExistsError:
+                # Another process was quicker with at least one of them: take the rest one by one.
+                return await ensure_topics(
+                    bootstrap, topics, partitions=partitions, replication_factor=replication_factor, prefix=prefix
+                )
+        return sorted(absent)
+    finally:
+        await admin.close()

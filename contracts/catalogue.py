@@ -1,0 +1,53 @@
+"""Every event there is, with its example: what topics exist follows from here."""
+
+from types import ModuleType
+
+from contracts import (
+    account_changed,
+    consent_changed,
+    consent_heartbeat,
+    disclosure_overdue,
+    exam_result_recorded,
+    extract_handed_over,
+    extract_printed,
+    extract_requested,
+    final_grade_set,
+    mark_recorded,
+    person_changed,
+    result_disclosed,
+    results_visible,
+    school_changed,
+    study_group_changed,
+)
+from contracts.base import Event
+
+_MODULES: tuple[ModuleType, ...] = (
+    school_changed,
+    person_changed,
+    study_group_changed,
+    mark_recorded,
+    final_grade_set,
+    exam_result_recorded,
+    consent_changed,
+    consent_heartbeat,
+    account_changed,
+    results_visible,
+    result_disclosed,
+    disclosure_overdue,
+    extract_requested,
+    extract_printed,
+    extract_handed_over,
+)
+
+EXAMPLES: tuple[Event, ...] = tuple(module.EXAMPLE for module in _MODULES)
+EVENTS: dict[str, type[Event]] = {example.TOPIC: type(example) for example in EXAMPLES}
+"""Event type (`ce_type`) to its model."""
+
+
+def carrier(event: type[Event]) -> str:
+    """The Kafka topic on which an event travels: its own, but for the consent heartbeat."""
+    return str(getattr(event, "CARRIER", event.TOPIC))
+
+
+TOPICS: dict[str, bool] = {carrier(event): event.COMPACTED for event in EVENTS.values()}
+"""Topic to whether it is compacted."""
