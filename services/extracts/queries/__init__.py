@@ -1,0 +1,1 @@
+"""SQL: one query per function, by what it is about."""

@@ -1,0 +1,1 @@
+"""The journal: people, groups, marks, final grades and exam results, and the exchange with other journals."""

@@ -1,0 +1,41 @@
+"""Puts the gradebook together."""
+
+from chassis.clock import Clock, DatabaseClock
+from chassis.database import DISTRICT, Database
+from chassis.service import Service
+from chassis.timers import DueLoop
+from services.gradebook import metrics, queries
+from services.gradebook.api import make_router
+from services.gradebook.settings import Settings
+from services.gradebook.subscribers import disclosures
+
+
+async def build(settings: Settings) -> Service:
+    """The service with all its parts, connected to its database."""
+    database = await Database.connect(
+        settings.database_url, pool_size=settings.database_pool_size, application_name="sutki-gradebook"
+    )
+    clock = DatabaseClock()
+    return Service(
+        settings=settings,
+        database=database,
+        title="Sutki: gradebook",
+        routers=[make_router(database, clock, settings)],
+        consumers=[disclosures(database, clock)],
+        loops=[watch(database, clock, settings)],
+    )
+
+
+def watch(database: Database, clock: Clock, settings: Settings) -> DueLoop:
+    """Measures the way to the family: how old the oldest released result is that nobody has yet."""
+
+    async def work() -> int:
+        async with database.transaction(DISTRICT) as conn:
+            now = await clock.now(conn)
+            metrics.watch(await queries.oldest_awaited(conn, now), await queries.awaited_count(conn, now), now)
+        return 0
+
+    async def nothing_is_due() -> None:
+        return None
+
+    return DueLoop("gradebook.watch", work, nothing_is_due, idle_seconds=settings.watch_seconds)

@@ -1,0 +1,141 @@
+"""The whole state of persons and groups, composed from the facts, with a revision for every change of it.
+
+What several schools state about one person comes together here, and so do class and representatives of a student:
+whichever of the facts changes, the state is composed anew, and only a state that differs makes a revision and an event.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from chassis.database import Connection
+from contracts.person_changed import PersonChanged
+from contracts.study_group_changed import StudyGroupChanged
+
+_COMPOSE_PERSONS = """
+WITH ids AS (SELECT DISTINCT person_id FROM unnest($1::uuid[]) AS i (person_id)),
+facts AS (
+    SELECT person_id,
+           coalesce(array_agg(DISTINCT role ORDER BY role) FILTER (WHERE active), '{}') AS roles,
+           coalesce(array_agg(DISTINCT school_id ORDER BY school_id) FILTER (WHERE active), '{}') AS school_ids,
+           array_agg(DISTINCT school_id) AS known_to,
+           bool_or(active AND role = 'student') AS studies,
+           (array_agg(school_id ORDER BY active DESC, first_stated_at DESC, school_id)
+               FILTER (WHERE role = 'student'))[1] AS school_id,
+           (array_agg(birth_date ORDER BY active DESC, stated_at DESC, school_id, role)
+               FILTER (WHERE birth_date IS NOT NULL))[1] AS birth_date,
+           (array_agg(jsonb_build_object('family', family, 'given', given, 'patronymic', patronymic)
+               ORDER BY active DESC, stated_at DESC, school_id, role))[1] AS name
+    FROM person_records JOIN ids USING (person_id)
+    GROUP BY person_id
+),
+classes AS (
+    SELECT DISTINCT ON (m.person_id) m.person_id, g.group_id, g.school_id, g.name, g.grade_level
+    FROM ids
+    JOIN group_members AS m USING (person_id)
+    JOIN study_groups AS g USING (group_id)
+    JOIN person_records AS r ON r.person_id = m.person_id AND r.school_id = g.school_id AND r.role = 'student'
+    WHERE m.active AND r.active AND g.open AND g.kind = 'class'
+    ORDER BY m.person_id, m.joined_at DESC, g.group_id
+),
+represented AS (
+    SELECT r.student_id AS person_id,
+           jsonb_agg(
+               jsonb_build_object('representative_id', r.representative_id, 'kind', r.kind, 'in_force', r.in_force)
+               ORDER BY r.representative_id
+           ) AS representatives
+    FROM ids JOIN representations AS r ON r.student_id = ids.person_id
+    GROUP BY r.student_id
+),
+composed AS (
+    SELECT f.person_id, f.known_to,
+           jsonb_build_object(
+               'roles', f.roles, 'school_ids', f.school_ids, 'name', f.name, 'birth_date', f.birth_date,
+               'enrolment', CASE WHEN f.studies THEN jsonb_build_object(
+                   'school_id', coalesce(c.school_id, f.school_id),
+                   'class_id', c.group_id,
+                   'class_name', coalesce(c.name, ''),
+                   'grade_level', coalesce(c.grade_level, $3),
+                   'representatives', coalesce(r.representatives, '[]')
+               ) END
+           ) AS state
+    FROM facts AS f
+    LEFT JOIN classes AS c USING (person_id)
+    LEFT JOIN represented AS r USING (person_id)
+)
+UPDATE persons AS p
+SET state = c.state, known_to = c.known_to, revision = p.revision + 1, changed_at = $2
+FROM composed AS c
+WHERE p.person_id = c.person_id AND p.state IS DISTINCT FROM c.state
+RETURNING p.person_id, p.revision, p.state, p.changed_at
+"""
+
+GRADE_LEVEL_UNKNOWN = 1
+"""What an enrolment says while the student is in no class; `class_id` is null then and the level means nothing."""
+
+_COMPOSE_GROUPS = """
+WITH ids AS (SELECT DISTINCT group_id FROM unnest($1::uuid[]) AS i (group_id)),
+composed AS (
+    SELECT g.group_id,
+           jsonb_build_object(
+               'school_id', g.school_id, 'kind', g.kind, 'name', g.name, 'grade_level', g.grade_level,
+               'subject', CASE WHEN s.subject_id IS NOT NULL
+                   THEN jsonb_build_object('id', s.subject_id, 'title', s.title) END,
+               'member_ids', coalesce((
+                   SELECT jsonb_agg(m.person_id ORDER BY m.person_id)
+                   FROM group_members AS m WHERE m.group_id = g.group_id AND m.active
+               ), '[]'),
+               'state', CASE WHEN g.open THEN 'open' ELSE 'closed' END
+           ) AS state
+    FROM ids
+    JOIN study_groups AS g USING (group_id)
+    LEFT JOIN subjects AS s USING (subject_id)
+)
+UPDATE study_groups AS g
+SET state = c.state, revision = g.revision + 1, changed_at = $2
+FROM composed AS c
+WHERE g.group_id = c.group_id AND g.state IS DISTINCT FROM c.state
+RETURNING g.group_id, g.revision, g.state, g.changed_at
+"""
+
+_MEMBERS = "SELECT DISTINCT person_id FROM group_members WHERE group_id = ANY($1::uuid[]) AND active"
+_GROUPS_OF_SUBJECTS = "SELECT group_id FROM study_groups WHERE subject_id = ANY($1::uuid[])"
+
+
+def person_event(person_id: UUID, revision: int, state: dict[str, Any], changed_at: datetime) -> PersonChanged:
+    """The event of a person's revision."""
+    return PersonChanged.model_validate(
+        {**state, "person_id": person_id, "revision": revision, "changed_at": changed_at}
+    )
+
+
+def group_event(group_id: UUID, revision: int, state: dict[str, Any], changed_at: datetime) -> StudyGroupChanged:
+    """The event of a group's revision."""
+    return StudyGroupChanged.model_validate(
+        {**state, "group_id": group_id, "revision": revision, "changed_at": changed_at}
+    )
+
+
+async def compose_persons(conn: Connection, person_ids: Sequence[UUID], now: datetime) -> list[PersonChanged]:
+    """Composes persons anew; returns the events of those whose state differs. Needs sight of the whole district."""
+    if not person_ids:
+        return []
+    return [person_event(*row) for row in await conn.fetch(_COMPOSE_PERSONS, person_ids, now, GRADE_LEVEL_UNKNOWN)]
+
+
+async def compose_groups(conn: Connection, group_ids: Sequence[UUID], now: datetime) -> list[StudyGroupChanged]:
+    """Composes groups anew; returns the events of those whose state differs. Needs sight of the whole district."""
+    if not group_ids:
+        return []
+    return [group_event(*row) for row in await conn.fetch(_COMPOSE_GROUPS, group_ids, now)]
+
+
+async def members(conn: Connection, group_ids: Sequence[UUID]) -> list[UUID]:
+    """The students whose enrolment may show one of these groups."""
+    return [row["person_id"] for row in await conn.fetch(_MEMBERS, group_ids)]
+
+
+async def groups_of_subjects(conn: Connection, subject_ids: Sequence[UUID]) -> list[UUID]:
+    """The groups that show one of these subjects."""
+    return [row["group_id"] for row in await conn.fetch(_GROUPS_OF_SUBJECTS, subject_ids)]

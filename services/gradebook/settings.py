@@ -1,0 +1,39 @@
+"""What the gradebook needs to know."""
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from chassis.settings import ServiceSettings
+from services.gradebook.exchange import Limits
+
+
+class Settings(ServiceSettings):
+    """Settings of the gradebook."""
+
+    SERVICE: ClassVar[str] = "gradebook"
+
+    http_port: int = 8101
+    bulk_max_bytes: int = Field(default=16 << 20, gt=0)
+    """The largest body of a bulk request."""
+    import_max_upload_bytes: int = Field(default=512 << 20, gt=0)
+    """The largest file that is taken over HTTP."""
+    import_max_unpacked_bytes: int = Field(default=4 << 30, gt=0)
+    """What an archive may unpack to, all files together."""
+    import_max_ratio: int = Field(default=200, gt=1)
+    """How many bytes one byte of an archive may become, once it is more than `import_ratio_from_bytes`."""
+    import_ratio_from_bytes: int = Field(default=32 << 20, gt=0)
+    """Below this an archive may be as compressible as it likes."""
+    import_max_files: int = Field(default=200, gt=0)
+    """How many files an archive may hold."""
+    watch_seconds: float = Field(default=15, gt=0)
+    """How often it is measured how long results have been on their way to the family."""
+
+    def limits(self) -> Limits:
+        """What an import may unpack."""
+        return Limits(
+            max_files=self.import_max_files,
+            max_total_bytes=self.import_max_unpacked_bytes,
+            max_ratio=self.import_max_ratio,
+            ratio_from_bytes=self.import_ratio_from_bytes,
+        )

@@ -1,0 +1,47 @@
+"""Taking records into the journal, within the caller's transaction: facts, their history and their events together."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from chassis.database import Connection
+from services.gradebook import roster_queries
+from services.gradebook.records import RecordKind
+from services.gradebook.taking.common import Outcome, Placed, Taking
+from services.gradebook.taking.reference import take_periods, take_schools, take_subjects
+from services.gradebook.taking.results import take_exam_results, take_final_grades, take_marks
+from services.gradebook.taking.roster import take_groups, take_members, take_people, take_representatives
+
+__all__ = ["BATCH", "TAKERS", "Outcome", "Placed", "Taking", "take"]
+
+Taker = Callable[[Connection, Taking, Sequence[Placed[Any]]], Awaitable[Outcome]]
+
+TAKERS: dict[RecordKind, Taker] = {
+    RecordKind.SCHOOLS: take_schools,
+    RecordKind.SUBJECTS: take_subjects,
+    RecordKind.PERIODS: take_periods,
+    RecordKind.PEOPLE: take_people,
+    RecordKind.GROUPS: take_groups,
+    RecordKind.MEMBERS: take_members,
+    RecordKind.REPRESENTATIVES: take_representatives,
+    RecordKind.MARKS: take_marks,
+    RecordKind.FINAL_GRADES: take_final_grades,
+    RecordKind.EXAM_RESULTS: take_exam_results,
+}
+"""Who takes which kind of record."""
+
+BATCH = 5000
+"""Records taken with one set of statements."""
+
+
+async def take(conn: Connection, kind: RecordKind, taking: Taking, rows: Sequence[Placed[Any]]) -> Outcome:
+    """Takes one batch of records of one kind and one school.
+
+    Args:
+        conn: the transaction.
+        kind: what the records are.
+        taking: for whom.
+        rows: at most `BATCH`.
+    """
+    if taking.client_school_id is not None:
+        await roster_queries.see_own_school(conn, taking.client_school_id)
+    return await TAKERS[kind](conn, taking, rows)

@@ -1,0 +1,104 @@
+"""What happens when obligations are met: state, ledger, event, mail. All in the caller's transaction."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from uuid import UUID, uuid5
+
+from chassis import outbox
+from chassis.database import Connection
+from contracts.base import EVENT_NAMESPACE
+from contracts.values import Route
+from services.publisher import ledger, metrics
+from services.publisher.domain.deadlines import Late, lateness
+from services.publisher.domain.ledger import EntryKind
+from services.publisher.domain.obligations import Availability, Obligation, Version, pairs_told_by_mail
+from services.publisher.domain.policy import Policy
+from services.publisher.domain.routes import Household
+from services.publisher.queries import availability, notifications, obligations
+from services.publisher.requesting import withdraw_requests
+
+
+async def disclose(
+    conn: Connection,
+    met: Sequence[Availability],
+    households: Mapping[UUID, Household],
+    now: datetime,
+    policy: Policy,
+) -> None:
+    """Makes obligations available, writes that into the ledger, tells it, and queues the mails.
+
+    Args:
+        conn: the transaction; the students and the obligations are locked in it.
+        met: at most one for each obligation, all of them open.
+        households: of all students concerned, as far as they are known.
+        now: the present instant.
+        policy: the district's settings.
+    """
+    if not met:
+        return
+    late = [_lateness(one) for one in met]
+    await obligations.meet(conn, met, late)
+    left = {one.obligation.request_id for one in met if one.obligation.request_id and one.route is not Route.PAPER}
+    await withdraw_requests(conn, left, now, policy)
+    await _queue_mails(conn, pairs_told_by_mail(met, households), now, policy)
+    versions: dict[Version, tuple[UUID, UUID]] = {
+        one.obligation.version: (one.obligation.school_id, one.obligation.student_id) for one in met
+    }
+    told = await availability.next_versions(
+        conn, [(version, school, student) for version, (school, student) in versions.items()], now
+    )
+    await outbox.publish(conn, told)
+    await ledger.append(conn, [_note(one, how) for one, how in zip(met, late, strict=True)], now)
+    _measure(met, late)
+
+
+def _lateness(one: Availability) -> Late:
+    return lateness(
+        obtained_at=one.obligation.obtained_at,
+        recorded_at=one.obligation.recorded_at,
+        due=one.obligation.due_at,
+        available_at=one.available_at,
+    )
+
+
+def _note(one: Availability, late: Late) -> ledger.Note:
+    obligation = one.obligation
+    return ledger.Note(
+        EntryKind.AVAILABLE,
+        obligation.school_id,
+        obligation.result_id,
+        {
+            "value_revision": obligation.value_revision,
+            "student_id": obligation.student_id,
+            "recipient_id": obligation.recipient_id,
+            "route": one.route.value,
+            "obtained_at": obligation.obtained_at,
+            "due_at": obligation.due_at,
+            "available_at": one.available_at,
+            "late": late.value,
+            "consent_id": one.ground.consent_id if one.ground else None,
+            "consent_revision": one.ground.revision if one.ground else None,
+            "extract_number": one.extract_number,
+            "served_with": one.served_with,
+        },
+    )
+
+
+async def _queue_mails(
+    conn: Connection, mails: Mapping[tuple[UUID, UUID], Sequence[Obligation]], now: datetime, policy: Policy
+) -> None:
+    if not mails:
+        return
+    # The id follows from the first result that the mail is about: its Message-ID is the same whenever it is made anew.
+    ids = [
+        uuid5(EVENT_NAMESPACE, f"mail/{items[0].result_id}/{items[0].value_revision}/{items[0].recipient_id}")
+        for items in mails.values()
+    ]
+    await notifications.gather(conn, mails, ids, now, now + policy.notify_grouping)
+
+
+def _measure(met: Sequence[Availability], late: Sequence[Late]) -> None:
+    for one, how in zip(met, late, strict=True):
+        took = (one.available_at - one.obligation.obtained_at).total_seconds()
+        metrics.TIME_TO_AVAILABLE_SECONDS.labels(one.route.value).observe(max(0.0, took))
+        metrics.DISCLOSED.labels(one.route.value, how.value).inc()

@@ -1,0 +1,1 @@
+"""Mails: how they are written, and how they reach the mail server."""

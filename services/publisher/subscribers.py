@@ -1,0 +1,46 @@
+"""Which events the publisher takes, in which order within a batch: first what decides about routes, then results."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from chassis.clock import Clock
+from chassis.consuming import Consumer
+from chassis.database import Connection, Database
+from contracts.account_changed import AccountChanged
+from contracts.consent_changed import ConsentChanged
+from contracts.consent_heartbeat import ConsentHeartbeat
+from contracts.exam_result_recorded import ExamResultRecorded
+from contracts.extract_handed_over import ExtractHandedOver
+from contracts.extract_printed import ExtractPrinted
+from contracts.final_grade_set import FinalGradeSet
+from contracts.person_changed import PersonChanged
+from contracts.results_visible import ResultsVisible
+from contracts.school_changed import SchoolChanged
+from services.publisher import acknowledging, handlers
+from services.publisher.domain.policy import Policy
+
+NAME = "publisher.obligations"
+
+
+def make_consumer(database: Database, clock: Clock, policy: Policy) -> Consumer:
+    """The publisher's one consumer. Marks are not taken: nothing is owed about them within 24 hours."""
+    consumer = Consumer(NAME, database, clock)
+
+    def ruled(
+        handler: Callable[..., Awaitable[None]],
+    ) -> Callable[[Connection, Sequence[Any], datetime], Awaitable[None]]:
+        return partial(handler, policy=policy)
+
+    consumer.on(SchoolChanged, handlers.schools_changed)
+    consumer.on(PersonChanged, ruled(handlers.people_changed), erase=ruled(handlers.people_erased))
+    consumer.on(AccountChanged, ruled(handlers.accounts_changed))
+    consumer.on(ConsentChanged, ruled(handlers.consents_changed))
+    consumer.on(ConsentHeartbeat, handlers.heartbeats_heard)
+    consumer.on(FinalGradeSet, ruled(handlers.final_grades_set))
+    consumer.on(ExamResultRecorded, ruled(handlers.exam_results_recorded))
+    consumer.on(ResultsVisible, ruled(acknowledging.results_visible))
+    consumer.on(ExtractPrinted, ruled(acknowledging.extracts_printed))
+    consumer.on(ExtractHandedOver, ruled(acknowledging.extracts_handed_over))
+    return consumer

@@ -1,0 +1,1 @@
+"""The sample district, run through the whole system and checked against its own files."""

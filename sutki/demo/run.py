@@ -1,0 +1,281 @@
+"""`make demo`: the sample district from its files to the table of what was disclosed, how and when."""
+
+import asyncio
+import json
+import os
+import shutil
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Literal
+
+from chassis.clock import DatabaseClock
+from chassis.database import DISTRICT
+from services.gradebook import handlers as gradebook
+from services.gradebook.handlers import Sender
+from sutki import environment
+from sutki.commands.operating import REPLAYS, replay
+from sutki.commands.paper import print_queues
+from sutki.commands.taking import print_report, take_accounts, take_consents, take_files
+from sutki.console import err, out
+from sutki.demo import state
+from sutki.demo.check import Check, Report, examine
+from sutki.demo.truth import Truth, read
+from sutki.sample import District, generate, write
+from sutki.stack.errors import StackError
+from sutki.stack.stack import Stack
+from sutki.texts import tr
+
+SETTLE_SECONDS = 300
+POLL_SECONDS = 1.0
+STALE_AFTER = timedelta(hours=18)
+"""An unfinished demo this old is begun anew: its grades were set too long ago to be in time."""
+
+QUICK = {
+    # So that a demo takes minutes: a district groups by ten minutes.
+    "SUTKI_PUBLISHER_PAPER_GROUPING_SECONDS": "4",
+    "SUTKI_PUBLISHER_NOTIFY_GROUPING_SECONDS": "8",
+    # Thousands of accounts at once on a laptop; a real installation keeps the default.
+    "SUTKI_CABINET_ARGON2_TIME_COST": "1",
+    "SUTKI_CABINET_ARGON2_MEMORY_KIB": "8192",
+}
+
+
+class DemoError(Exception):
+    """The demo cannot go on; the text says why."""
+
+
+@dataclass
+class Demo:
+    """One run in a folder."""
+
+    folder: Path
+    broker: Literal["embedded", "kafka"]
+    seed: int
+    students: int
+    fresh: bool
+
+    @property
+    def _district_folder(self) -> Path:
+        return self.folder / "district"
+
+    @property
+    def _report_file(self) -> Path:
+        return self.folder / "report.json"
+
+    async def run(self, *, once: bool) -> int:
+        """Runs it.
+
+        Args:
+            once: stop after the table.
+
+        Returns:
+            0 when every line of the table holds, else 1.
+        """
+        started = time.monotonic()
+        try:
+            district, truth = await asyncio.to_thread(self._prepare)
+            async with self._stack() as stack:
+                await self._bring_in(truth)
+                await self._disclose(district, truth)
+                seconds = time.monotonic() - started
+                report = await examine(stack, truth, seconds=seconds)
+                await asyncio.to_thread(self._report_file.write_text, report.to_json(), encoding="utf-8")
+                self._show(stack, truth, report)
+                if not once:
+                    await self._stay(stack)
+        except (DemoError, StackError) as error:
+            err.print(str(error), style="red", markup=False)
+            return 1
+        return 0 if report.holds else 1
+
+    def _prepare(self) -> tuple[District, Truth]:
+        """The sample's files: those of the last run, or new ones."""
+        manifest = self._district_folder / "manifest.json"
+        if self.fresh or self._must_begin_anew(manifest):
+            shutil.rmtree(self.folder, ignore_errors=True)
+        base = datetime.now(UTC)
+        if manifest.exists():
+            base = datetime.fromisoformat(json.loads(manifest.read_text(encoding="utf-8"))["base"])
+        with _step(tr("район из генератора", "generating the district")):
+            district = generate(self.seed, base, students=self.students)
+            write(district, self._district_folder)
+            self._note().write_text(self._terms(), encoding="utf-8")
+        return district, read(self._district_folder, district)
+
+    def _note(self) -> Path:
+        return self.folder / "terms"
+
+    def _terms(self) -> str:
+        return f"{self.seed} {self.students} {self.broker}\n"
+
+    def _must_begin_anew(self, manifest: Path) -> bool:
+        if not manifest.exists():
+            return self.folder.exists()
+        if not self._note().exists() or self._note().read_text(encoding="utf-8") != self._terms():
+            err.print(tr("Другие условия, чем в прошлый раз: начинаю заново.", "Other terms than last time: anew."))
+            return True
+        base = datetime.fromisoformat(json.loads(manifest.read_text(encoding="utf-8"))["base"])
+        if not self._report_file.exists() and datetime.now(UTC) - base > STALE_AFTER:
+            err.print(tr("Прошлый запуск не закончен и устарел: начинаю заново.", "An old unfinished run: anew."))
+            return True
+        return False
+
+    @asynccontextmanager
+    async def _stack(self) -> AsyncIterator[Stack]:
+        async def send_again(_: Stack) -> None:
+            for service in REPLAYS:
+                await replay(service)
+
+        stack = Stack(self.folder, broker=self.broker, environment=QUICK, replay=send_again)
+        # The command line's own parts run in this process and are to find this stack and no other.
+        for name in [name for name in os.environ if name.startswith("SUTKI_") and name != "SUTKI_LANG"]:
+            del os.environ[name]
+        with _step(tr("PostgreSQL, брокер, почта, пять служб", "PostgreSQL, broker, mail, five services")):
+            os.environ.update(stack.variables() | QUICK)
+            await stack.up()
+        try:
+            yield stack
+        finally:
+            with _step(tr("остановка", "stopping")):
+                await stack.down()
+
+    async def _bring_in(self, truth: Truth) -> None:
+        with _step(tr("школы, люди, классы", "schools, people, classes")):
+            await self._import(truth, "base")
+        with _step(tr("согласия и отказы", "consents and refusals")):
+            await self._consents("consents.csv")
+        with _step(tr("учётные записи кабинета", "accounts of the cabinet")):
+            await take_accounts(self._district_folder / "accounts.csv", source=truth.manifest["source"])
+        with _step(tr("отметки за период", "marks of the period")):
+            await self._import(truth, "marks")
+
+    async def _disclose(self, district: District, truth: Truth) -> None:
+        schools = [file["school"] for file in self._files(truth, "finals")]
+        with _step(tr("итоговые отметки", "final grades")):
+            await self._import(truth, "finals", schools[:-1])
+        with _step(tr("часть согласий отозвана", "some consents are withdrawn")):
+            await self._consents("withdrawals.csv", withdrawals=True)
+        with _step(tr("итоговые отметки, экзамены", "final grades, exams")):
+            await self._import(truth, "finals", schools[-1:])
+            await self._import(truth, "exams")
+        with _step(tr("директор отпускает задержанные", "the head releases what was held")):
+            await self._release(district, truth)
+        with _step(tr("раскрытие и печать", "disclosure and printing")):
+            await self._settle(truth)
+
+    def _files(self, truth: Truth, step: str) -> list[dict[str, str]]:
+        return next(one["files"] for one in truth.manifest["steps"] if one["step"] == step)
+
+    async def _import(self, truth: Truth, step: str, schools: Sequence[str] | None = None) -> None:
+        for file in self._files(truth, step):
+            if schools is not None and file["school"] not in schools:
+                continue
+            report = await take_files(self._district_folder / file["path"], source=truth.manifest["source"])
+            if report.rejected:
+                print_report(report)
+                raise DemoError(tr("в примере есть отклонённые строки", "the sample has rejected rows"))
+
+    async def _consents(self, name: str, *, withdrawals: bool = False) -> None:
+        report = await take_consents(self._district_folder / name, withdrawals=withdrawals)
+        if report.rejected_rows:
+            reasons = "; ".join(f"{item.line} {item.field} {item.code}" for item in report.rejections[:5])
+            raise DemoError(f"{name}: {report.rejected_rows} " + tr("отклонено", "rejected") + f": {reasons}")
+
+    async def _release(self, district: District, truth: Truth) -> None:
+        async with environment.database("gradebook") as database:
+            async with database.transaction(DISTRICT) as conn:
+                ids = {row["external_id"]: row["school_id"] for row in await conn.fetch("SELECT * FROM schools")}
+            for school in district.schools:
+                held = [
+                    grade.result_id
+                    for grade in district.final_grades
+                    if grade.held and grade.period_id.startswith(school.school_id)
+                ]
+                sender = Sender(truth.manifest["source"], ids[school.school_id], of_district=True)
+                await gradebook.release_results(database, DatabaseClock(), sender, held)
+
+    async def _settle(self, truth: Truth) -> None:
+        """Prints what the queue holds until nothing is open any more."""
+        deadline = time.monotonic() + SETTLE_SECONDS
+        paper = self.folder / "paper"
+        async with environment.database("publisher") as publisher, environment.database("extracts") as extracts:
+            while True:
+                await print_queues(paper, confirm=_printed, separate=True)
+                now = await state.obligations(publisher)
+                waiting = (await state.printed(extracts))[1]
+                mails = await state.mails(publisher)
+                unsent = sum(mails.get(one, 0) for one in ("queued", "claimed", "retry"))
+                if now.total >= truth.obligations and now.open == waiting == unsent == 0:
+                    return
+                if time.monotonic() > deadline:
+                    raise DemoError(
+                        tr("не раскрыто вовремя", "not settled in time")
+                        + f": {now.total}/{truth.obligations}, open {now.open}, sheets {waiting}, mails {unsent}; "
+                        + tr("журналы: ", "logs: ")
+                        + str(self.folder / "logs")
+                    )
+                await asyncio.sleep(POLL_SECONDS)
+
+    def _show(self, stack: Stack, truth: Truth, report: Report) -> None:
+        out.print()
+        out.print(report.table())
+        for check in report.checks:
+            if not check.holds:
+                out.print(_failed(check), style="red", markup=False)
+        out.print(self._addresses(stack, truth), markup=False, soft_wrap=True)
+
+    def _addresses(self, stack: Stack, truth: Truth) -> str:
+        login, password = _sample_account(truth)
+        sheets = sorted((self.folder / "paper").glob("*.pdf"))
+        lines = [
+            tr("Кабинет", "Cabinet") + f"    {stack.address('cabinet')}   {login} / {password}",
+            tr("Письма", "Mails") + f"     {stack.mail.address}",
+            tr("Выписка", "Extract") + f"    {sheets[0] if sheets else '—'}",
+            "API        " + "  ".join(f"{stack.address(one)}/openapi.json" for one in environment.SERVICES),
+            tr("Метрики", "Metrics")
+            + "    "
+            + "  ".join(f"{stack.address(one)}/metrics" for one in environment.SERVICES),
+            tr("Отчёт", "Report") + f"      {self._report_file}",
+        ]
+        return "\n".join(lines)
+
+    async def _stay(self, stack: Stack) -> None:
+        out.print(tr("\nРаботает до Ctrl-C.", "\nRuns until Ctrl-C."))
+        try:
+            await stack.supervise(asyncio.Event())
+        except asyncio.CancelledError:
+            out.print()
+
+
+def _failed(check: Check) -> str:
+    return f"✗ {check.name}: {check.actual}, " + tr("ожидалось", "expected") + f" {check.expected}"
+
+
+async def _printed(*_: object) -> bool:
+    """The sample district's printers never jam."""
+    return True
+
+
+def _sample_account(truth: Truth) -> tuple[str, str]:
+    """A parent with several children on the screen."""
+    children = {one: truth.may_see(one) for one in truth.accounts if one not in truth.representatives}
+    return truth.accounts[max(children, key=lambda one: (len(children[one]), one))]
+
+
+class _step:  # noqa: N801 - reads as the statement that it is
+    """Says what is being done, and how long it took."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._started = time.monotonic()
+
+    def __enter__(self) -> None:
+        err.print(f"… {self._what}", style="dim", markup=False)
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        mark = "✓" if kind is None else "✗"
+        err.print(f"{mark} {self._what}  {time.monotonic() - self._started:.1f} s", markup=False)

@@ -1,0 +1,99 @@
+"""What every test may ask for: a database of a service, a broker. What was left out is said at the end."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Generator
+
+import pytest
+
+from sutki.stack.errors import Unavailable
+from sutki.stack.kafka import KafkaCluster
+from sutki.stack.postgres import EmbeddedPostgres
+from tests.support import folders
+from tests.support.databases import ServiceDatabases, Templates
+from tests.support.machine import IN_CI, leave_out
+
+
+@pytest.fixture(scope="session")
+async def postgres() -> AsyncIterator[EmbeddedPostgres]:
+    """A PostgreSQL server of this run, not waiting for the disk."""
+    folder = folders.make("postgres")
+    try:
+        async with EmbeddedPostgres(folder, fast=True) as server:
+            yield server
+    finally:
+        folders.remove(folder)
+
+
+@pytest.fixture(scope="session")
+def templates(postgres: EmbeddedPostgres) -> Templates:
+    """The migrated databases from which each test's own are cloned."""
+    return Templates(postgres)
+
+
+@pytest.fixture
+async def service_database(templates: Templates) -> AsyncIterator[ServiceDatabases]:
+    """`await service_database("gradebook")`: this test's own migrated database, as the service sees it."""
+    databases = ServiceDatabases(templates)
+    yield databases
+    await databases.close()
+
+
+async def _cluster(brokers: int) -> AsyncIterator[KafkaCluster]:
+    folder = folders.make(f"kafka{brokers}")
+    try:
+        cluster = KafkaCluster(folder, brokers=brokers)
+    except Unavailable as unavailable:
+        folders.remove(folder)
+        leave_out(unavailable.reason)
+    try:
+        await cluster.start()
+        yield cluster
+    finally:
+        cluster.kill()
+        folders.remove(folder)
+
+
+@pytest.fixture(scope="session")
+async def kafka_broker() -> AsyncIterator[KafkaCluster]:
+    """One Apache Kafka broker of this run; no test may take it down, since all share it."""
+    async for cluster in _cluster(1):
+        yield cluster
+        assert cluster.alive, f"the shared broker ended during the run. {cluster.broker(0).log_tail()}"
+
+
+@pytest.fixture(scope="session")
+def kafka(kafka_broker: KafkaCluster) -> str:
+    """Where that broker listens. Tests share it: use a `kafka_topic_prefix` of your own."""
+    return kafka_broker.bootstrap
+
+
+@pytest.fixture(scope="module")
+async def kafka3() -> AsyncIterator[KafkaCluster]:
+    """Three brokers that a module may kill, freeze and restart."""
+    async for cluster in _cluster(3):
+        yield cluster
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where nothing may be left out, a skipped test is a failed one."""
+    report = yield
+    if IN_CI and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"nothing may be left out here, and this test was: {_reason(report)}"
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says what was left out and why."""
+    reasons = Counter(_reason(report) for report in terminalreporter.getreports("skipped"))
+    if reasons:
+        terminalreporter.section("left out on this machine")
+        for reason, count in reasons.most_common():
+            terminalreporter.write_line(f"{count} test{'s' if count > 1 else ''}: {reason}")
+
+
+def _reason(report: "pytest.TestReport | pytest.CollectReport") -> str:
+    if isinstance(report.longrepr, tuple):
+        return str(report.longrepr[2]).removeprefix("Skipped: ")
+    return str(report.longrepr)

@@ -1,0 +1,366 @@
+"""OneRoster 1.1 and 1.2 become the same records as plain CSV, lenient where real files are broken."""
+
+import csv
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.gradebook.exchange import Read, Rejection, open_source
+from services.gradebook.records import RecordKind
+from services.gradebook.rejections import Code
+
+Rows = list[dict[str, str]]
+
+
+def a_bundle() -> dict[str, Rows]:
+    """A school with a class, a study group, a student with two representatives, a mark, a final grade and an exam."""
+    return {
+        "manifest": [
+            {"propertyName": "manifest.version", "value": "1.0"},
+            {"propertyName": "oneroster.version", "value": "1.1"},
+            {"propertyName": "file.orgs", "value": "bulk"},
+            {"propertyName": "file.lineItemScores", "value": ""},
+            {"propertyName": "file.results", "value": "bulk"},
+        ],
+        "orgs": [
+            {"sourcedId": "d", "name": "Примерный район", "type": "district"},
+            {
+                "sourcedId": "1",
+                "name": "Школа № 1",
+                "type": "school",
+                "metadata.address": "ул. Образцовая, 1",
+                "metadata.timeZone": "Asia/Yekaterinburg",
+            },
+        ],
+        "courses": [{"sourcedId": "alg", "title": "Алгебра"}],
+        "academicSessions": [
+            {
+                "sourcedId": "y",
+                "type": "schoolYear",
+                "startDate": "2026-09-01",
+                "endDate": "2027-05-31",
+                "schoolYear": "2027",
+            },
+            {
+                "sourcedId": "q2",
+                "type": "gradingPeriod",
+                "startDate": "2026-11-05",
+                "endDate": "2026-12-28",
+                "schoolYear": "2027",
+            },
+            {
+                "sourcedId": "q1",
+                "type": "gradingPeriod",
+                "startDate": "2026-09-01",
+                "endDate": "2026-10-25",
+                "schoolYear": "2027",
+            },
+        ],
+        "users": [
+            {
+                "sourcedId": "s1",
+                "role": "student",
+                "orgSourcedIds": "1",
+                "familyName": "Примерова",
+                "givenName": "Анна",
+                "middleName": "Образцовна",
+                "agentSourcedIds": "p1,p2",
+            },
+            {
+                "sourcedId": "p1",
+                "role": "parent",
+                "orgSourcedIds": "1,d",
+                "familyName": "Образцова",
+                "givenName": "Мария",
+            },
+            {
+                "sourcedId": "p2",
+                "role": "guardian",
+                "orgSourcedIds": "1",
+                "familyName": "Образцов",
+                "givenName": "Пётр",
+                "agentSourcedIds": "s1",
+            },
+            {
+                "sourcedId": "t1",
+                "role": "teacher",
+                "orgSourcedIds": "1",
+                "familyName": "Учителева",
+                "givenName": "Ольга",
+            },
+            {
+                "sourcedId": "a1",
+                "role": "administrator",
+                "orgSourcedIds": "d",
+                "familyName": "Главнов",
+                "givenName": "Олег",
+            },
+        ],
+        "demographics": [{"sourcedId": "s1", "birthDate": "2013-02-03"}],
+        "classes": [
+            {
+                "sourcedId": "7a",
+                "title": "7А",
+                "grades": "07",
+                "courseSourcedId": "alg",
+                "classType": "homeroom",
+                "schoolSourcedId": "1",
+            },
+            {
+                "sourcedId": "7a-alg",
+                "title": "7А алгебра",
+                "grades": "07,08",
+                "courseSourcedId": "alg",
+                "classType": "scheduled",
+                "schoolSourcedId": "1",
+            },
+        ],
+        "enrollments": [
+            {"classSourcedId": "7a", "userSourcedId": "s1", "role": "student"},
+            {"classSourcedId": "7a", "userSourcedId": "t1", "role": "teacher"},
+        ],
+        "categories": [
+            {"sourcedId": "c1", "title": "control_work", "metadata.weight": "2"},
+            {"sourcedId": "c2", "title": "final_grade"},
+            {"sourcedId": "c3", "title": "oge"},
+        ],
+        "lineItems": [
+            {
+                "sourcedId": "l1",
+                "title": "Контрольная № 1",
+                "dueDate": "2026-10-12",
+                "classSourcedId": "7a-alg",
+                "categorySourcedId": "c1",
+                "gradingPeriodSourcedId": "q1",
+            },
+            {
+                "sourcedId": "l2",
+                "title": "Четверть",
+                "dueDate": "2026-10-25",
+                "classSourcedId": "7a-alg",
+                "categorySourcedId": "c2",
+                "gradingPeriodSourcedId": "q1",
+            },
+            {
+                "sourcedId": "l3",
+                "title": "ОГЭ по математике",
+                "dueDate": "2026-06-10",
+                "classSourcedId": "7a-alg",
+                "categorySourcedId": "c3",
+                "resultValueMax": "31",
+            },
+        ],
+        "results": [
+            {
+                "sourcedId": "r1",
+                "lineItemSourcedId": "l1",
+                "studentSourcedId": "s1",
+                "score": "5.0",
+                "scoreDate": "2026-10-13",
+            },
+            {
+                "sourcedId": "r2",
+                "lineItemSourcedId": "l2",
+                "studentSourcedId": "s1",
+                "score": "4",
+                "scoreDate": "2026-10-23",
+                "metadata.obtainedAt": "2026-10-23T14:00:00+03:00",
+                "metadata.held": "true",
+            },
+            {
+                "sourcedId": "r3",
+                "lineItemSourcedId": "l3",
+                "studentSourcedId": "s1",
+                "score": "22.5",
+                "scoreDate": "2026-06-10",
+            },
+        ],
+    }
+
+
+def zipped(path: Path, bundle: dict[str, Rows], *, upper: bool = False, bom: bool = False) -> Path:
+    """The bundle as an archive; a column that any row has is a column of the file."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, rows in bundle.items():
+            columns = list(dict.fromkeys(column for row in rows for column in row))
+            text = io.StringIO()
+            writer = csv.DictWriter(text, columns, restval="")
+            writer.writerow({column: column.upper() if upper else column for column in columns})
+            writer.writerows(rows)
+            archive.writestr(f"{name}.csv", ("\ufeff" if bom else "") + text.getvalue())
+    return path
+
+
+def read(path: Path) -> tuple[dict[RecordKind, list[dict[str, Any]]], list[Rejection]]:
+    """Records by kind as plain values, and the rejections."""
+    records: dict[RecordKind, list[dict[str, Any]]] = {}
+    rejections: list[Rejection] = []
+    with open_source(path) as (source, faults):
+        rejections += faults
+        for step in source.steps():
+            for piece in step.pieces():
+                if isinstance(piece, Read):
+                    fields = piece.record.model_dump(mode="json", exclude_defaults=True)
+                    records.setdefault(piece.record.KIND, []).append(fields)
+                else:
+                    rejections.append(piece)
+    return records, rejections
+
+
+def test_a_bundle_becomes_our_records(tmp_path: Path) -> None:
+    records, rejections = read(zipped(tmp_path / "a.zip", a_bundle()))
+    assert rejections == []
+    assert records[RecordKind.SCHOOLS] == [
+        {"school_id": "1", "name": "Школа № 1", "address": "ул. Образцовая, 1", "time_zone": "Asia/Yekaterinburg"}
+    ]
+    assert records[RecordKind.SUBJECTS] == [{"subject_id": "alg", "title": "Алгебра"}]
+    assert [(p["period_id"], p["kind"], p.get("number", 1), p["school_year"]) for p in records[RecordKind.PERIODS]] == [
+        ("y@1", "year", 1, "2026/2027"),
+        ("q2@1", "quarter", 2, "2026/2027"),
+        ("q1@1", "quarter", 1, "2026/2027"),
+    ]
+    assert [(p["person_id"], p["role"], p["school_id"]) for p in records[RecordKind.PEOPLE]] == [
+        ("s1", "student", "1"),
+        ("p1", "representative", "1"),
+        ("p2", "representative", "1"),
+        ("t1", "teacher", "1"),
+    ]
+    assert records[RecordKind.PEOPLE][0]["birth_date"] == "2013-02-03"
+    assert records[RecordKind.PEOPLE][0]["patronymic"] == "Образцовна"
+    assert [(g["group_id"], g["kind"], g["grade_level"], g.get("subject_id")) for g in records[RecordKind.GROUPS]] == [
+        ("7a", "class", 7, None),
+        ("7a-alg", "study_group", 7, "alg"),
+    ]
+    assert records[RecordKind.MEMBERS] == [{"group_id": "7a", "person_id": "s1"}]
+    assert [(r["representative_id"], r["student_id"], r["kind"]) for r in records[RecordKind.REPRESENTATIVES]] == [
+        ("p1", "s1", "parent"),
+        ("p2", "s1", "guardian"),
+    ]
+
+
+def test_results_become_marks_final_grades_and_exam_results_by_their_category(tmp_path: Path) -> None:
+    records, _ = read(zipped(tmp_path / "a.zip", a_bundle()))
+    assert records[RecordKind.MARKS] == [
+        {
+            "mark_id": "r1",
+            "student_id": "s1",
+            "subject_id": "alg",
+            "group_id": "7a-alg",
+            "lesson_on": "2026-10-12",
+            "work_type": "control_work",
+            "weight": "2",
+            "value": "5",
+        }
+    ]
+    assert records[RecordKind.FINAL_GRADES] == [
+        {
+            "result_id": "r2",
+            "student_id": "s1",
+            "subject_id": "alg",
+            "period_id": "q1@1",
+            "value": "4",
+            "obtained_at": "2026-10-23T11:00:00Z",
+            "held": True,
+        }
+    ]
+    exam = records[RecordKind.EXAM_RESULTS][0]
+    assert (exam["kind"], exam["title"], exam["score"], exam["max_score"]) == ("oge", "ОГЭ по математике", "22.5", "31")
+
+
+def test_a_date_alone_counts_from_its_first_moment_in_the_schools_time_zone(tmp_path: Path) -> None:
+    records, _ = read(zipped(tmp_path / "a.zip", a_bundle()))
+    assert records[RecordKind.EXAM_RESULTS][0]["obtained_at"] == "2026-06-09T19:00:00Z"
+
+
+def test_header_case_bom_and_further_columns_do_not_matter(tmp_path: Path) -> None:
+    bundle = a_bundle()
+    for row in bundle["users"]:
+        row["sms"] = "нет"
+    plain = read(zipped(tmp_path / "a.zip", a_bundle()))
+    assert read(zipped(tmp_path / "b.zip", bundle, upper=True, bom=True)) == plain
+
+
+def test_version_1_2_has_its_roles_apart(tmp_path: Path) -> None:
+    bundle = a_bundle()
+    bundle["roles"] = [
+        {"userSourcedId": user["sourcedId"], "roleType": "primary", "role": user["role"], "orgSourcedId": "1"}
+        for user in bundle["users"]
+    ]
+    bundle["users"] = [
+        {k: v for k, v in user.items() if k not in ("role", "orgSourcedIds")} for user in bundle["users"]
+    ]
+    bundle["results"][1] |= {"score": "", "textScore": "н/а"}
+    records, rejections = read(zipped(tmp_path / "a.zip", bundle))
+    assert rejections == []
+    assert len(records[RecordKind.PEOPLE]) == 4
+    assert len(records[RecordKind.REPRESENTATIVES]) == 2
+    assert records[RecordKind.FINAL_GRADES][0]["value"] == "н/а"
+
+
+def test_a_file_that_the_manifest_promises_and_that_is_absent_is_reported(tmp_path: Path) -> None:
+    bundle = a_bundle()
+    del bundle["orgs"]
+    records, rejections = read(zipped(tmp_path / "a.zip", bundle))
+    assert Rejection("orgs.csv", None, "file.orgs", Code.MISSING_FILE) in rejections
+    assert records[RecordKind.PEOPLE]
+
+
+def test_a_bundle_without_a_manifest_is_read_and_reported(tmp_path: Path) -> None:
+    bundle = a_bundle()
+    del bundle["manifest"]
+    records, rejections = read(zipped(tmp_path / "a.zip", bundle))
+    assert rejections == [Rejection("manifest.csv", None, "", Code.MISSING_FILE)]
+    assert records[RecordKind.FINAL_GRADES]
+
+
+def test_orphans_are_named_with_the_column_that_leads_nowhere(tmp_path: Path) -> None:
+    bundle = a_bundle()
+    bundle["lineItems"][0]["classSourcedId"] = "absent"
+    bundle["lineItems"][1]["categorySourcedId"] = "absent"
+    _, rejections = read(zipped(tmp_path / "a.zip", bundle))
+    assert rejections == [
+        Rejection("lineItems.csv", 2, "classSourcedId", Code.ORPHAN_ROW),
+        Rejection("lineItems.csv", 3, "categorySourcedId", Code.ORPHAN_ROW),
+        Rejection("results.csv", 2, "lineItemSourcedId", Code.ORPHAN_ROW),
+        Rejection("results.csv", 3, "lineItemSourcedId", Code.ORPHAN_ROW),
+    ]
+
+
+def test_a_fault_is_named_by_the_column_of_the_file(tmp_path: Path) -> None:
+    bundle = a_bundle()
+    bundle["results"][1]["score"] = "6"
+    bundle["users"][0]["familyName"] = ""
+    bundle["classes"][0]["grades"] = "12"
+    _, rejections = read(zipped(tmp_path / "a.zip", bundle))
+    assert rejections == [
+        Rejection("users.csv", 2, "familyName", Code.MISSING_VALUE),
+        Rejection("classes.csv", 2, "grades", Code.BAD_VALUE),
+        Rejection("results.csv", 3, "score", Code.OUTSIDE_SCALE),
+    ]
+
+
+def test_what_is_marked_as_deleted_is_withdrawn_but_for_what_results_need(tmp_path: Path) -> None:
+    bundle = a_bundle()
+    for name in ("users", "classes", "enrollments", "results", "courses", "orgs"):
+        for row in bundle[name]:
+            row["status"] = "tobedeleted"
+    records, rejections = read(zipped(tmp_path / "a.zip", bundle))
+    for kind in (RecordKind.PEOPLE, RecordKind.GROUPS, RecordKind.MEMBERS, RecordKind.MARKS, RecordKind.FINAL_GRADES):
+        assert all(record["state"] == "withdrawn" for record in records[kind])
+    assert [(rejection.file, rejection.code) for rejection in rejections] == [
+        ("orgs.csv", Code.NOT_DELETABLE),
+        ("courses.csv", Code.NOT_DELETABLE),
+    ]
+
+
+@pytest.mark.parametrize("number", ["3", ""])
+def test_a_period_may_bring_its_number_and_its_school(tmp_path: Path, number: str) -> None:
+    bundle = a_bundle()
+    bundle["academicSessions"][2] |= {"metadata.number": number, "metadata.schoolSourcedId": "1"}
+    records, _ = read(zipped(tmp_path / "a.zip", bundle))
+    period = records[RecordKind.PERIODS][2]
+    assert (period["period_id"], period.get("number", 1)) == ("q1", int(number or 1))
+    assert records[RecordKind.FINAL_GRADES][0]["period_id"] == "q1"
