@@ -1,4 +1,4 @@
-"""What every test may ask for: a database of a service, a broker. What was left out is said at the end."""
+"""What every test may ask for: databases, brokers, a mail server. What was left out is said at the end."""
 
 from collections import Counter
 from collections.abc import AsyncIterator, Generator
@@ -7,6 +7,7 @@ import pytest
 
 from sutki.stack.errors import Unavailable
 from sutki.stack.kafka import KafkaCluster
+from sutki.stack.mail import MailSink
 from sutki.stack.postgres import EmbeddedPostgres
 from tests.support import folders
 from tests.support.databases import ServiceDatabases, Templates
@@ -72,6 +73,25 @@ async def kafka3() -> AsyncIterator[KafkaCluster]:
     """Three brokers that a module may kill, freeze and restart."""
     async for cluster in _cluster(3):
         yield cluster
+
+
+@pytest.fixture(scope="session")
+async def mail_server() -> AsyncIterator[MailSink]:
+    """The SMTP server of this run."""
+    folder = folders.make("mail")
+    try:
+        async with MailSink(folder) as sink:
+            yield sink
+    finally:
+        folders.remove(folder)
+
+
+@pytest.fixture
+async def mail_sink(mail_server: MailSink) -> MailSink:
+    """A real SMTP server without mails, which accepts everything until it is told otherwise (`behave`)."""
+    await mail_server.start()
+    await mail_server.clear()
+    return mail_server
 
 
 @pytest.hookimpl(wrapper=True)

@@ -104,7 +104,7 @@ async def my_childs_marks(
     """Marks, the newest day first."""
     async with doors_of(request).database.transaction(reader(person_id), role=reading.READER_ROLE) as conn:
         student = await _open_student(conn, person_id, student_id)
-        today = (await conn.fetchval("SELECT now()")).astimezone(ZoneInfo(student.time_zone)).date()
+        today = student.read_at.astimezone(ZoneInfo(student.time_zone)).date()
         year = school_year_span(school_year_of(today))
         span = Span(first or year.first, last or year.last)
         return [MarkOut.model_validate(mark) for mark in await reading.marks(conn, student_id, span)]
@@ -115,7 +115,7 @@ async def my_childs_results(request: Request, person_id: Reader, student_id: UUI
     """Final grades and exam results of all school years."""
     async with doors_of(request).database.transaction(reader(person_id), role=reading.READER_ROLE) as conn:
         await _open_student(conn, person_id, student_id)
-        return [ResultOut.model_validate(item) for item in await reading.results(conn, [student_id])]
+        return [ResultOut.model_validate(item) for item in await reading.results(conn, student_id)]
 
 
 async def _open_student(conn: Connection, person_id: UUID, student_id: UUID) -> reading.Child:

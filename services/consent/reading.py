@@ -40,6 +40,8 @@ WITHDRAWAL_COLUMNS: tuple[str, ...] = ("representative_id", "student_id", "purpo
 CONSENT_NEEDED = frozenset({"representative_id", "student_id", "cabinet", "document_number"})
 WITHDRAWAL_NEEDED = frozenset({"representative_id", "student_id"})
 
+YEARS = range(1900, 2200)
+
 _ANSWERS = {
     "": Decision.UNANSWERED,
     "unanswered": Decision.UNANSWERED,
@@ -176,8 +178,8 @@ def _day(text: str) -> date:
 
 def _instant(text: str) -> datetime:
     instant = datetime.fromisoformat(text)
-    if instant.tzinfo is None:
-        raise ValueError("an instant needs its offset")
+    if instant.tzinfo is None or instant.year not in YEARS:
+        raise ValueError("an instant needs its offset and a year within reason")
     return instant.astimezone(UTC)
 
 

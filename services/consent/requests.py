@@ -1,10 +1,11 @@
 """What the HTTP API takes, and how it becomes a request of the domain."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from chassis.problems import Fault as Pointer
 from contracts.base import Instant, PersonId, StudentId
@@ -12,7 +13,17 @@ from contracts.values import Decision, Language
 from services.consent.document import ConsentDocument
 from services.consent.faults import Fault
 from services.consent.model import Answer, Answers, Consent, Purpose, Withdrawal
+from services.consent.reading import YEARS
 
+
+def _within_reason(instant: datetime) -> datetime:
+    """Instants at the edge of the calendar have no equal in other time zones, nor in the database."""
+    if instant.year not in YEARS:
+        raise ValueError("the year is out of the range of this registry")
+    return instant
+
+
+Moment = Annotated[Instant, AfterValidator(_within_reason)]
 Number = Annotated[str, Field(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
@@ -54,9 +65,9 @@ class DecisionIn(Body):
     document: DocumentIn
     student_agreed: bool | None = None
     """Whether the student of 14–17 agrees too."""
-    decided_at: Instant | None = None
+    decided_at: Moment | None = None
     """When it was decided; the moment of registration if left out."""
-    effective_from: Instant | None = None
+    effective_from: Moment | None = None
 
     def answer(self) -> Answer:
         """The request of the domain."""
@@ -83,8 +94,8 @@ class WithdrawalIn(Body):
     """Which; none named means all that were given."""
     document: Literal["paper", "electronic"] = "paper"
     document_number: Number = ""
-    decided_at: Instant | None = None
-    effective_from: Instant | None = None
+    decided_at: Moment | None = None
+    effective_from: Moment | None = None
 
     def withdrawal(self, consent: Consent) -> Withdrawal:
         """The request of the domain."""

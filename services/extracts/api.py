@@ -34,6 +34,7 @@ from services.extracts.queries.printing import Extract, Queued
 from services.extracts.rendering import Renderer
 from services.extracts.settings import Settings
 
+FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2999, 12, 31)
 REGISTER_DAYS = 366
 REGISTER_PAGE = 1000
 
@@ -74,9 +75,9 @@ def _add_queue_and_register(router: APIRouter, authenticate: Authenticate, datab
     async def register(
         school_id: UUID,
         client: Annotated[Client, Depends(authenticate)],
-        since: Annotated[date, Query(alias="from", description="First day (UTC).")],
-        until: Annotated[date, Query(alias="to", description="Last day (UTC), at most 366 days on.")],
-        after: Annotated[int, Query(ge=0)] = 0,
+        since: Annotated[date, Query(alias="from", description="First day (UTC).", ge=FIRST_DAY, le=LAST_DAY)],
+        until: Annotated[date, Query(alias="to", description="Last day (UTC), at most 366 days on.", le=LAST_DAY)],
+        after: Annotated[int, Query(ge=0, lt=2**63)] = 0,
     ) -> Register:
         """The hand-over register: every number given, printed, jammed, handed over or annulled."""
         scope = _scope(client, school_id)

@@ -1,7 +1,7 @@
 """What the HTTP API takes and gives."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -9,6 +9,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from services.extracts.domain import ExtractState, Lack
 from services.extracts.facts import Way
 from services.extracts.handlers import Refusal
+
+Desk = Annotated[str, Field(max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
+"""Label of a desk or printer, for the register; never a person's name."""
 
 
 class _Body(BaseModel):
@@ -76,8 +79,7 @@ class Ids(_Body):
     """Which extracts."""
 
     ids: list[UUID] = Field(min_length=1, max_length=2000)
-    desk: str = Field(default="", max_length=100)
-    """Where it was done, for the register; never a person's name."""
+    desk: Desk = ""
 
 
 class RefusedExtract(_Body):
@@ -101,7 +103,7 @@ class HandOver(_Body):
     way: Way
     at: AwareDatetime | None = None
     """Now when absent."""
-    desk: str = Field(default="", max_length=100)
+    desk: Desk = ""
 
 
 class RegisterEntry(_Body):

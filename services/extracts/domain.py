@@ -44,7 +44,8 @@ TRANSITIONS: Mapping[ExtractState, frozenset[ExtractState]] = {
 }
 """From a state to those that may follow. Printed goes back to numbered when the printer jammed."""
 
-UNPRINTED = frozenset({ExtractState.REQUESTED, ExtractState.NUMBERED, ExtractState.RENDERED})
+SETTLED = frozenset({ExtractState.PRINTED, ExtractState.HANDED_OVER})
+"""A sheet on paper is a fact that no request undoes."""
 
 
 class Lack(StrEnum):
@@ -73,7 +74,7 @@ def after_request(state: ExtractState | None, asked: Asked) -> ExtractState:
         A printed sheet stays a fact. A wanted one that has its number is rendered again, since its items may have
         changed. A cancelled one that is wanted again starts over and gets a new number.
     """
-    if state is not None and state not in UNPRINTED and state is not ExtractState.CANCELLED:
+    if state in SETTLED:
         return state
     if asked == "cancelled":
         return ExtractState.CANCELLED

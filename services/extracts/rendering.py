@@ -105,7 +105,7 @@ def _outcome(line: SheetLine, time_zone: str, language: Language) -> dict[str, s
 
 
 def _printable(text: str) -> str:
-    """Without control and direction characters, which have no place on paper and break PDF/A, and never wider than it."""
+    """Without control and direction characters, which break PDF/A, and never wider than the paper."""
     kept = (" " if unicodedata.category(char) in ("Cc", "Zl", "Zp") else char for char in text)
     words = "".join(char for char in kept if unicodedata.category(char)[0] != "C").split()
     return " ".join(_breakable(word) for word in words)

@@ -2,21 +2,43 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from chassis.clock import Clock
 from chassis.consuming import Consumer
 from chassis.database import Connection, Database
+from contracts.base import EVENT_NAMESPACE
 from contracts.exam_result_recorded import ExamResultRecorded
 from contracts.extract_requested import ExtractRequested
 from contracts.final_grade_set import FinalGradeSet
 from contracts.person_changed import PersonChanged
 from contracts.school_changed import SchoolChanged
 from contracts.values import DISCLOSURE_TERM
-from services.extracts.domain import UNPRINTED, ExtractState, after_request, extract_id_of
+from services.extracts.domain import SETTLED, ExtractState, after_request, extract_id_of
 from services.extracts.queries import read_model, requests
+from services.extracts.queries.requests import Asked
 
 CONSUMER = "extracts.paper"
+
+
+class GradeVersion(FinalGradeSet):
+    """A final grade, told apart by its value too.
+
+    Of several revisions in one batch a consumer is given the highest of each aggregate. Here the aggregate is the
+    version: a held correction must not swallow the value before it, for which paper may have been asked.
+    """
+
+    def aggregate(self) -> UUID:
+        """The version of the result."""
+        return uuid5(EVENT_NAMESPACE, f"{self.result_id}/{self.value_revision}")
+
+
+class ExamVersion(ExamResultRecorded):
+    """An exam result, told apart by its value too."""
+
+    def aggregate(self) -> UUID:
+        """The version of the result."""
+        return uuid5(EVENT_NAMESPACE, f"{self.result_id}/{self.value_revision}")
 
 
 def paper_consumer(database: Database, clock: Clock) -> Consumer:
@@ -24,8 +46,8 @@ def paper_consumer(database: Database, clock: Clock) -> Consumer:
     consumer = Consumer(CONSUMER, database, clock)
     consumer.on(SchoolChanged, schools_changed)
     consumer.on(PersonChanged, persons_changed, erase=persons_erased)
-    consumer.on(FinalGradeSet, final_grades_set)
-    consumer.on(ExamResultRecorded, exam_results_recorded)
+    consumer.on(GradeVersion, final_grades_set)
+    consumer.on(ExamVersion, exam_results_recorded)
     consumer.on(ExtractRequested, extracts_requested)
     return consumer
 
@@ -65,26 +87,23 @@ async def exam_results_recorded(conn: Connection, events: Sequence[ExamResultRec
 async def extracts_requested(conn: Connection, events: Sequence[ExtractRequested], now: datetime) -> None:
     """Takes new requests, follows changed ones, and cancels what nobody needs any more and nobody has printed."""
     known = await requests.lock_known(conn, events)
-    changing: list[ExtractRequested] = []
-    states: list[ExtractState] = []
+    new: list[Asked] = []
+    moving: list[Asked] = []
     settled: list[ExtractRequested] = []
     annulled: list[UUID] = []
     for event in events:
-        extract_id = extract_id_of(event.request_id)
-        revision, state, number = known.get(extract_id, (0, None, None))
-        if event.revision <= revision:
-            continue
-        following = after_request(state, event.state)
-        if state is not None and following is state and state not in UNPRINTED | {ExtractState.CANCELLED}:
-            settled.append(event)
-            continue
-        changing.append(event)
-        states.append(following)
-        if following is ExtractState.CANCELLED and number is not None:
-            annulled.append(extract_id)
-    if annulled:
-        await requests.annul(conn, annulled, now)
-    if changing:
-        await requests.upsert(conn, changing, states, now)
-    if settled:
-        await requests.note_revisions(conn, settled)
+        extract = known.get(extract_id_of(event.request_id))
+        if extract is None:
+            new.append(Asked(event, after_request(None, event.state)))
+        elif event.revision > extract.request_revision:
+            asked = Asked(event, after_request(extract.state, event.state))
+            if extract.state in SETTLED:
+                settled.append(event)
+                continue
+            moving.append(asked)
+            if asked.following is ExtractState.CANCELLED and extract.number is not None:
+                annulled.append(asked.extract_id)
+    await requests.annul(conn, annulled, now)
+    await requests.insert(conn, new, now)
+    await requests.change(conn, moving, now)
+    await requests.note_revisions(conn, settled)

@@ -147,7 +147,7 @@ async def _change(
     if not changed:
         return 0
     await queries.update_final_grades(conn, changed)
-    await watch(conn, "final_grade", [], changed)
+    await watch(conn, "final_grade", changed)
     crash_here("gradebook.after_facts_before_outbox")
     titles = await queries.subjects(conn, list({grade.subject_id for grade in changed}))
     periods = await queries.periods(conn, list({grade.period_id for grade in changed}))

@@ -12,7 +12,7 @@ from uuid import UUID
 from chassis.clock import Clock
 from chassis.crash import crash_here
 from chassis.database import DISTRICT, Connection, Database, school
-from services.gradebook import metrics, queries
+from services.gradebook import metrics, queries, roster_queries
 from services.gradebook.domain import Identity
 from services.gradebook.exchange import ExchangeError, Limits, Piece, Read, Rejection, Report, Step, open_source
 from services.gradebook.placing import place
@@ -117,6 +117,9 @@ class _Import:
                 yield await stack.enter_async_context(self._new_transaction())
             else:
                 await stack.enter_async_context(self.trial.transaction())
+                if self.school_id is not None:
+                    # What a step before has seen of the whole district is not seen by the next.
+                    await roster_queries.see_own_school(self.trial, self.school_id)
                 yield self.trial
 
     async def _taking(self, conn: Connection, school_id: UUID | None) -> Taking:

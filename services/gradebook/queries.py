@@ -65,9 +65,17 @@ _MARK_ARRAYS = (
     " $10::numeric[], $11::text[], $12::text[], $13::timestamptz[], $14::bigint[]"
 )
 _MARKS = f"SELECT {_MARK_COLUMNS} FROM marks WHERE mark_id = ANY($1::uuid[]) FOR UPDATE"
-_INSERT_MARKS = f"""
-INSERT INTO marks ({_MARK_COLUMNS}) SELECT * FROM unnest({_MARK_ARRAYS})
-ON CONFLICT DO NOTHING RETURNING mark_id
+_INSERT_MARKS = """
+INSERT INTO marks (
+    mark_id, student_id, subject_id, group_id, external_id, lesson_on, work_type, weight, value,
+    school_id, source, recorded_at, state, revision
+)
+SELECT g.*, $10, $11, $12, 'recorded', 1
+FROM unnest(
+    $1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::date[], $7::text[], $8::numeric[], $9::text[]
+) AS g
+ON CONFLICT DO NOTHING
+RETURNING mark_id
 """
 _UPDATE_MARKS = f"""
 WITH given AS (SELECT * FROM unnest({_MARK_ARRAYS}) AS g ({_MARK_COLUMNS})),
@@ -88,8 +96,11 @@ async def marks(conn: Connection, mark_ids: Sequence[UUID]) -> dict[UUID, Mark]:
 
 
 async def insert_marks(conn: Connection, new: Sequence[Mark]) -> set[UUID]:
-    """Records new marks; returns the ids that were not taken by another school."""
-    return {row["mark_id"] for row in await conn.fetch(_INSERT_MARKS, *columns(new))}
+    """Records new marks of one batch; returns the ids that were not taken by another school."""
+    rows = [(m[0], m.student_id, m.subject_id, m.group_id, m.external_id, *m[7:11]) for m in new]
+    first = new[0]
+    found = await conn.fetch(_INSERT_MARKS, *columns(rows), first.school_id, first.source, first.recorded_at)
+    return {row["mark_id"] for row in found}
 
 
 async def update_marks(conn: Connection, changed: Sequence[Mark]) -> None:
@@ -104,9 +115,24 @@ _GRADE_ARRAYS = (
     " $15::bigint[], $16::bigint[]"
 )
 _GRADES = f"SELECT {_GRADE_COLUMNS} FROM final_grades WHERE result_id = ANY($1::uuid[]) FOR UPDATE"
-_INSERT_GRADES = f"""
-INSERT INTO final_grades ({_GRADE_COLUMNS}) SELECT * FROM unnest({_GRADE_ARRAYS})
-ON CONFLICT DO NOTHING RETURNING result_id
+_INSERT_GRADES = """
+WITH added AS (
+    INSERT INTO final_grades (
+        result_id, student_id, subject_id, period_id, external_id, value, held, obtained_at, stated_obtained_at,
+        school_id, source, recorded_at, changed_at, state, revision, value_revision
+    )
+    SELECT g.*, g.obtained_at, $9, $10, $11, $11, 'set', 1, 1
+    FROM unnest(
+        $1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::boolean[], $8::timestamptz[]
+    ) AS g (result_id, student_id, subject_id, period_id, external_id, value, held, obtained_at)
+    ON CONFLICT DO NOTHING
+    RETURNING result_id, school_id, obtained_at, held
+),
+awaited AS (
+    INSERT INTO disclosures (result_id, value_revision, school_id, kind, obtained_at, held)
+    SELECT result_id, 1, school_id, 'final_grade', obtained_at, held FROM added
+)
+SELECT result_id FROM added
 """
 _UPDATE_GRADES = f"""
 WITH given AS (SELECT * FROM unnest({_GRADE_ARRAYS}) AS g ({_GRADE_COLUMNS})),
@@ -128,8 +154,14 @@ async def final_grades(conn: Connection, result_ids: Sequence[UUID]) -> dict[UUI
 
 
 async def insert_final_grades(conn: Connection, new: Sequence[FinalGrade]) -> set[UUID]:
-    """Records new final grades; returns the ids that were not taken by another school."""
-    return {row["result_id"] for row in await conn.fetch(_INSERT_GRADES, *columns(new))}
+    """Records new final grades of one batch and watches them; returns the ids that no other school has taken."""
+    rows = [
+        (g.result_id, g.student_id, g.subject_id, g.period_id, g.external_id, g.value, g.held, g.obtained_at)
+        for g in new
+    ]
+    first = new[0]
+    found = await conn.fetch(_INSERT_GRADES, *columns(rows), first.school_id, first.source, first.recorded_at)
+    return {row["result_id"] for row in found}
 
 
 async def update_final_grades(conn: Connection, changed: Sequence[FinalGrade]) -> None:
@@ -161,8 +193,16 @@ _EXAM_ARRAYS = (
 )
 _EXAMS = f"SELECT {_EXAM_COLUMNS} FROM exam_results WHERE result_id = ANY($1::uuid[]) FOR UPDATE"
 _INSERT_EXAMS = f"""
-INSERT INTO exam_results ({_EXAM_COLUMNS}) SELECT * FROM unnest({_EXAM_ARRAYS})
-ON CONFLICT DO NOTHING RETURNING result_id
+WITH added AS (
+    INSERT INTO exam_results ({_EXAM_COLUMNS}) SELECT * FROM unnest({_EXAM_ARRAYS})
+    ON CONFLICT DO NOTHING
+    RETURNING result_id, school_id, obtained_at
+),
+awaited AS (
+    INSERT INTO disclosures (result_id, value_revision, school_id, kind, obtained_at, held)
+    SELECT result_id, 1, school_id, 'exam_result', obtained_at, false FROM added
+)
+SELECT result_id FROM added
 """
 _UPDATE_EXAMS = f"""
 WITH given AS (SELECT * FROM unnest({_EXAM_ARRAYS}) AS g ({_EXAM_COLUMNS})),
@@ -185,7 +225,7 @@ async def exam_results(conn: Connection, result_ids: Sequence[UUID]) -> dict[UUI
 
 
 async def insert_exam_results(conn: Connection, new: Sequence[ExamResult]) -> set[UUID]:
-    """Records new exam results; returns the ids that were not taken by another school."""
+    """Records new exam results and watches them; returns the ids that were not taken by another school."""
     return {row["result_id"] for row in await conn.fetch(_INSERT_EXAMS, *columns(new))}
 
 
@@ -248,7 +288,8 @@ SELECT min(obtained_at) AS obtained_at FROM (
     (SELECT obtained_at FROM disclosures WHERE disclosed_at IS NULL AND NOT held ORDER BY obtained_at LIMIT 1)
     UNION ALL
     (SELECT obtained_at FROM disclosures
-     WHERE disclosed_at IS NULL AND held AND obtained_at <= $1 - interval '24 hours' ORDER BY obtained_at LIMIT 1)
+     WHERE disclosed_at IS NULL AND held AND obtained_at <= $1::timestamptz - interval '24 hours'
+     ORDER BY obtained_at LIMIT 1)
 ) AS released
 """
 
@@ -261,7 +302,7 @@ async def oldest_awaited(conn: Connection, now: datetime) -> datetime | None:
 
 _AWAITED_COUNT = """
 SELECT count(*) FROM disclosures
-WHERE disclosed_at IS NULL AND (NOT held OR obtained_at <= $1 - interval '24 hours')
+WHERE disclosed_at IS NULL AND (NOT held OR obtained_at <= $1::timestamptz - interval '24 hours')
 """
 
 

@@ -189,7 +189,7 @@ def read_line(raw: bytes) -> LedgerLine | Head:
             bytes.fromhex(data["hash"]),
             str(data["entry"]),
         )
-    except (KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not a line of a ledger ({type(error).__name__})") from error
 
 

@@ -1,7 +1,8 @@
 """What happens by the clock. Any number of processes may run these loops: rows are locked, and skipped when locked."""
 
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -19,6 +20,7 @@ from services.publisher.domain.ledger import EntryKind
 from services.publisher.domain.obligations import MovedReason, Obligation
 from services.publisher.domain.policy import Policy
 from services.publisher.queries import availability, board, obligations, people
+from services.publisher.queries.planning import prefer_indexes
 from services.publisher.reconciling import reconcile
 from services.publisher.requesting import ask_for_paper
 
@@ -51,17 +53,22 @@ class Deadlines:
             DueLoop("gauges", self.measure, _never, idle_seconds=10),
         ]
 
+    @asynccontextmanager
+    async def _round(self) -> AsyncIterator[tuple[Connection, datetime]]:
+        async with self.database.transaction(DISTRICT) as conn:
+            await prefer_indexes(conn)
+            yield conn, await self.clock.now(conn)
+
     def _next(self, query: NextDue) -> Callable[[], Awaitable[float | None]]:
         async def seconds() -> float | None:
-            async with self.database.transaction(DISTRICT) as conn:
-                return await query(conn, await self.clock.now(conn))
+            async with self._round() as (conn, now):
+                return await query(conn, now)
 
         return seconds
 
     async def ask_for_paper(self) -> int:
         """Asks for paper whose grouping time has passed or whose deadline is near; returns how many results."""
-        async with self.database.transaction(DISTRICT) as conn:
-            now = await self.clock.now(conn)
+        async with self._round() as (conn, now):
             due = await obligations.students_to_ask_paper_for(conn, now, ROUND)
             students = await people.lock_free_students(conn, due) if due else []
             if not students:
@@ -78,8 +85,7 @@ class Deadlines:
         With a stale view of consents nobody may look at a screen, so everything due soon goes by paper (I2 before
         I3). A process that has just started gives the first heartbeats the time to arrive.
         """
-        async with self.database.transaction(DISTRICT) as conn:
-            now = await self.clock.now(conn)
+        async with self._round() as (conn, now):
             stale = 0
             if await people.consents_fresh(conn, now, self.policy.consent_stale_after):
                 self.stale_since = None
@@ -100,8 +106,7 @@ class Deadlines:
 
     async def notice_overdue(self) -> int:
         """Flags, tells and writes down what is still owed after its 24 hours; returns how many obligations."""
-        async with self.database.transaction(DISTRICT) as conn:
-            now = await self.clock.now(conn)
+        async with self._round() as (conn, now):
             missed = await obligations.notice_overdue(conn, now, now - self.policy.acknowledgement_grace, ROUND)
             await outbox.publish(conn, [_overdue(one, now) for one in missed])
             await ledger.append(conn, [_overdue_note(one) for one in missed], now)
@@ -117,8 +122,7 @@ class Deadlines:
 
     async def let_consents_take_effect(self) -> int:
         """Routes by consents that were given for a later day, when that day has come; returns how many students."""
-        async with self.database.transaction(DISTRICT) as conn:
-            now = await self.clock.now(conn)
+        async with self._round() as (conn, now):
             due = await people.consents_to_take_effect(conn, now, ROUND)
             students = await people.lock_free_students(conn, due) if due else []
             await people.mark_consents_in_effect(conn, students, now)
@@ -127,8 +131,7 @@ class Deadlines:
 
     async def notice_majority(self) -> int:
         """Routes anew for students who have come of age; returns how many."""
-        async with self.database.transaction(DISTRICT) as conn:
-            now = await self.clock.now(conn)
+        async with self._round() as (conn, now):
             due = await people.students_come_of_age(conn, now, ROUND)
             students = await people.lock_free_students(conn, due) if due else []
             await people.mark_majority(conn, students)
@@ -137,14 +140,12 @@ class Deadlines:
 
     async def forget_early(self) -> int:
         """Removes acknowledgements that never came to count; returns how many."""
-        async with self.database.transaction(DISTRICT) as conn:
-            now = await self.clock.now(conn)
+        async with self._round() as (conn, now):
             return await availability.forget_early_before(conn, now - self.early_retention, ROUND)
 
     async def measure(self) -> int:
         """Sets the gauges; returns 0, since nothing is ever left to do at once."""
-        async with self.database.transaction(DISTRICT) as conn:
-            now = await self.clock.now(conn)
+        async with self._round() as (conn, now):
             by_route = await board.open_by_route(conn)
             overdue = await board.overdue_open(conn, now)
             mails = await board.mails_by_state(conn)

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from chassis.clock import Clock
@@ -20,6 +19,7 @@ from contracts.results_visible import ResultsVisible
 from contracts.school_changed import SchoolChanged
 from services.publisher import acknowledging, handlers
 from services.publisher.domain.policy import Policy
+from services.publisher.queries.planning import prefer_indexes
 
 NAME = "publisher.obligations"
 
@@ -31,7 +31,11 @@ def make_consumer(database: Database, clock: Clock, policy: Policy) -> Consumer:
     def ruled(
         handler: Callable[..., Awaitable[None]],
     ) -> Callable[[Connection, Sequence[Any], datetime], Awaitable[None]]:
-        return partial(handler, policy=policy)
+        async def take(conn: Connection, events: Sequence[Any], now: datetime) -> None:
+            await prefer_indexes(conn)
+            await handler(conn, events, now, policy=policy)
+
+        return take
 
     consumer.on(SchoolChanged, handlers.schools_changed)
     consumer.on(PersonChanged, ruled(handlers.people_changed), erase=ruled(handlers.people_erased))

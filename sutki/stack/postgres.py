@@ -30,7 +30,9 @@ from sutki.stack.processes import Process, as_user
 
 SERVICES: Final = ("cabinet", "consent", "extracts", "gradebook", "publisher")
 SUPERUSER: Final = "postgres"
-ROLES_SQL: Final = Path(__file__).resolve().parents[2] / "deploy" / "postgres" / "roles.sql"
+_SQL = Path(__file__).resolve().parents[2] / "deploy" / "postgres"
+ROLES_SQL: Final = _SQL / "roles.sql"
+PASSWORDS_SQL: Final = _SQL / "passwords.sql"
 
 _SYSTEM_USER = "embedded_postgres"
 _DEFAULT_PORT = 5432
@@ -179,23 +181,43 @@ class EmbeddedPostgres:
         Raises:
             StackError: psql's own words.
         """
-        await self.run_psql(ROLES_SQL, services=",".join(services))
+        await self.run_psql(ROLES_SQL, variables={"services": ",".join(services)})
         if self._tcp:
             await self._set_passwords()
 
-    async def run_psql(self, script: Path, *, database: str = SUPERUSER, **variables: str) -> str:
+    async def run_psql(
+        self,
+        script: Path,
+        *,
+        database: str = SUPERUSER,
+        variables: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> str:
         """Runs a psql script as the superuser and returns what it printed.
+
+        Args:
+            script: a file of SQL and psql's own commands.
+            database: where it runs.
+            variables: psql's, `:'name'` in the script.
+            environment: for psql's `getenv`, so that secrets stand on no command line.
 
         Raises:
             StackError: psql's own words.
         """
-        settings = [part for name, value in variables.items() for part in ("--set", f"{name}={value}")]
+        settings = [part for name, value in (variables or {}).items() for part in ("--set", f"{name}={value}")]
         command = [
             *(str(self._install / "bin" / "psql"), "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", *settings),
             *("--file", str(script), self.superuser_url(database)),
         ]
         done = await asyncio.to_thread(
-            subprocess.run, command, capture_output=True, text=True, encoding="utf-8", check=False, timeout=120
+            subprocess.run,
+            command,
+            env={**os.environ, **(environment or {}), "PGCLIENTENCODING": "UTF8"},
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            check=False,
+            timeout=120,
         )
         if done.returncode != 0:
             raise StackError(f"psql failed on {script.name}: {done.stderr.strip()}")
@@ -274,18 +296,8 @@ class EmbeddedPostgres:
         unfinished.rename(self.data_dir)
 
     async def _set_passwords(self) -> None:
-        connection = await asyncpg.connect(self.superuser_url())
-        try:
-            names = await connection.fetch(
-                "SELECT rolname FROM pg_roles WHERE rolname LIKE 'sutki\\_%' AND rolcanlogin"
-            )
-            for name in names:
-                statement = await connection.fetchval(
-                    "SELECT format('ALTER ROLE %I PASSWORD %L', $1::text, $2::text)", name["rolname"], self._password()
-                )
-                await connection.execute(statement)
-        finally:
-            await connection.close()
+        names = [f"{service.upper()}{suffix}_PASSWORD" for service in SERVICES for suffix in ("", "_OWNER")]
+        await self.run_psql(PASSWORDS_SQL, environment=dict.fromkeys(names, self._password()))
 
     def _password(self) -> str:
         """One password for this folder's roles, made once and readable by us alone."""

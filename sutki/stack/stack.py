@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import IO, Final, Literal, Self, TypeVar
 
 from chassis.migrations import migrate
-from chassis.topics import ensure_topics
-from contracts.catalogue import TOPICS
 from sutki.stack.errors import InUse, StackError
 from sutki.stack.kafka import KafkaCluster
 from sutki.stack.mail import MailSink
@@ -19,6 +17,7 @@ from sutki.stack.ports import LOOPBACK, free_port
 from sutki.stack.postgres import SERVICES, EmbeddedPostgres
 from sutki.stack.processes import Process
 from sutki.stack.tansu import EmbeddedBroker
+from sutki.stack.topics import make_topics
 
 PROJECT: Final = Path(__file__).resolve().parents[2]
 DEFAULT_PORTS: Final[Mapping[str, int]] = {
@@ -260,9 +259,8 @@ class Stack:
         return not all(any(file.startswith("chassis/0001") for file in files) for files in applied)
 
     async def _make_topics(self) -> None:
-        await ensure_topics(
-            self.broker.bootstrap,
-            TOPICS,
+        await make_topics(
+            bootstrap=self.broker.bootstrap,
             partitions=PARTITIONS,
             replication_factor=self.broker.replication_factor,
             prefix=self._environment.get("SUTKI_KAFKA_TOPIC_PREFIX", ""),

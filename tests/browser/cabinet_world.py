@@ -117,6 +117,7 @@ class World:
         family: str = "Примерова",
         birth_date: date | None = date(2013, 2, 3),
         class_name: str = "7А",
+        grade_level: int = 7,
         in_force: bool = True,
         revision: int = 1,
     ) -> PersonChanged:
@@ -132,7 +133,7 @@ class World:
                 school_id=self.school_id,
                 class_id=GroupId(uuid4()),
                 class_name=class_name,
-                grade_level=7,
+                grade_level=grade_level,
                 representatives=[
                     Representation(representative_id=PersonId(item), kind="parent", in_force=in_force)
                     for item in representatives

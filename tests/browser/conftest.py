@@ -13,6 +13,7 @@ from playwright.async_api import Browser, async_playwright
 
 from chassis.database import Database
 from contracts.base import SubjectId
+from contracts.final_grade_set import FinalGradeSet
 from contracts.values import Decision, Period, PeriodKind, Subject, WorkType
 from services.cabinet.app import build
 from sutki.stack.ports import free_port, is_listening
@@ -67,7 +68,7 @@ async def chromium() -> AsyncIterator[Browser]:
 @pytest.fixture(scope="session")
 async def axe(request: pytest.FixtureRequest) -> str:
     """The source of axe-core: fetched once by npm into pytest's cache."""
-    folder = Path(str(request.config.cache.mkdir("axe")))  # type: ignore[union-attr]
+    folder = Path(str(request.config.cache.mkdir("axe")))
     script = folder / "node_modules" / "axe-core" / "axe.min.js"
     if not script.exists():
         await _fetch_axe(folder)
@@ -129,9 +130,11 @@ async def cabinet(service_database: Callable[[str], Awaitable[Database]]) -> Asy
 async def _settle(world: World, address: str) -> Cabinet:
     mother = uuid4()
     full = world.student([mother], given="Анна", birth_date=date(2013, 2, 3))
-    empty = world.student([mother], given="Мария", class_name="1Б", birth_date=date(2019, 5, 1))
-    refused = world.student([mother], given="Пётр", class_name="9В", birth_date=date(2011, 3, 9))
-    unanswered = world.student([mother], given="Константин", class_name="10А", birth_date=date(2010, 3, 9))
+    empty = world.student([mother], given="Мария", class_name="1Б", grade_level=1, birth_date=date(2019, 5, 1))
+    refused = world.student([mother], given="Пётр", family="Примеров", class_name="9В", birth_date=date(2011, 3, 9))
+    unanswered = world.student(
+        [mother], given="Константин", family="Примеров", class_name="10А", birth_date=date(2010, 3, 9)
+    )
     await world.hear()
     await world.tell(world.school("МБОУ «Средняя школа № 7»"), full, empty, refused, unanswered)
     for child, answer in ((full, Decision.GIVEN), (empty, Decision.GIVEN), (refused, Decision.REFUSED)):
@@ -183,10 +186,12 @@ async def _school_year(world: World, student_id: UUID) -> None:
     )
 
 
-def _grades(world: World, student_id: UUID, subjects: list[Subject], quarter: Period, now: datetime) -> list[object]:
+def _grades(
+    world: World, student_id: UUID, subjects: list[Subject], quarter: Period, now: datetime
+) -> list[FinalGradeSet]:
     last = f"{int(quarter.school_year[:4]) - 1}/{quarter.school_year[:4]}"
     year = quarter.model_copy(update={"kind": PeriodKind.YEAR, "number": 1, "school_year": last})
-    grades: list[object] = []
+    grades: list[FinalGradeSet] = []
     for number, subject in enumerate(subjects):
         if number == 4:
             grades.append(

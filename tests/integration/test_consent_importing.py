@@ -97,7 +97,15 @@ async def test_every_rejected_row_is_reported_and_the_rest_is_taken(registry, tm
         a_row("nobody1", "s1", "С-2"),
         a_row("p1", "s2", "С-3"),
         a_row("p2", "s2", "С-4", term="", operator_name="", email_address=""),
-        a_row("p2", "s2", "С-5", cabinet="maybe", signed_on="вчера", decided_at="2026-11-20", no_internet="x"),
+        a_row(
+            "p2",
+            "s2",
+            "С-5",
+            cabinet="maybe",
+            signed_on="вчера",
+            decided_at="0001-01-01T00:00:00+14:00",
+            no_internet="x",
+        ),
         a_row("p2", "s2", "С-6", consenter_name="Анна\x01"),
     ]
     path = a_file(tmp_path, rows)

@@ -13,6 +13,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 
 from chassis.auth import create_client
+from chassis.clock import DatabaseClock
 from chassis.crash import CRASHED
 from chassis.database import DISTRICT, Database
 from chassis.messages import headers_for, read_headers
@@ -23,6 +24,7 @@ from contracts.catalogue import TOPICS
 from contracts.consent_changed import ConsentChanged
 from contracts.consent_heartbeat import ConsentHeartbeat
 from contracts.person_changed import PersonChanged
+from services.consent import handlers
 from services.consent.settings import Settings
 from sutki.stack.ports import free_port
 from tests.integration.test_consent_api import a_body
@@ -68,11 +70,15 @@ class Process:
         except httpx.TransportError:
             return False
 
-    async def end(self, with_signal: int = signal.SIGTERM) -> int:
+    async def end(self) -> int:
         assert self.process is not None
-        if self.process.returncode is None:
-            self.process.send_signal(with_signal)
-        return await asyncio.wait_for(self.process.wait(), 30)
+        self.process.send_signal(signal.SIGTERM)
+        return await self.ended()
+
+    async def ended(self) -> int:
+        """Waits for it to die by itself; signalling a process that just died would lose its exit code."""
+        assert self.process is not None
+        return await asyncio.wait_for(self.process.wait(), 60)
 
     async def get(self, path: str) -> httpx.Response:
         async with httpx.AsyncClient(base_url=self.url) as http:
@@ -185,21 +191,14 @@ async def test_a_process_that_dies_leaves_all_or_nothing_and_the_same_request_co
     parent = PersonId(uuid4())
     student = a_student(parent)
     headers = await _a_client(service.database)
-    await service.start()
-    await _tell(service.settings, student)
-
-    async def known() -> bool:
-        async with service.database.transaction(DISTRICT) as conn:
-            return bool(await conn.fetchval("SELECT EXISTS (SELECT FROM representations)"))
-
-    await eventually(known, within=30, what="the person being known")
-    await service.end()
+    async with service.database.transaction(DISTRICT) as conn:
+        await handlers.take_people(conn, [student], DatabaseClock())
 
     await service.start(crash_at=point)
     with pytest.raises(httpx.TransportError):
         async with httpx.AsyncClient(base_url=service.url, headers=headers) as http:
             await http.post("/v1/decisions", json=a_body(parent, student.person_id))
-    assert await service.end() == CRASHED
+    assert await service.ended() == CRASHED
     async with service.database.transaction(DISTRICT) as conn:
         counts = [
             await conn.fetchval(f"SELECT count(*) FROM {table}")

@@ -11,13 +11,14 @@ import orjson
 import pytest
 
 from chassis.clock import DatabaseClock, FixedClock
-from chassis.database import DISTRICT, Database, school
+from chassis.database import DISTRICT, Connection, Database, school
 from contracts.base import GroupId, PersonId, SchoolId, StudentId
 from contracts.consent_changed import ConsentChanged
 from contracts.person_changed import Enrolment, PersonChanged, PersonName, Representation, Role
 from contracts.values import Decision
 from services.consent import handlers, queries
 from services.consent.faults import Refused
+from services.consent.heartbeat import boundary
 from services.consent.model import Answer, Answers, Policy, Purpose, Withdrawal
 from services.consent.replay import replay
 from tests.support.databases import ServiceDatabases
@@ -356,3 +357,38 @@ async def test_the_databases_clock_is_the_clock(registry):
 
     assert outcome.consent is not None
     assert before <= outcome.consent.effective_from <= after
+
+
+class WitnessClock(FixedClock):
+    """Tells the time only to those who hold the registration's lock."""
+
+    async def now(self, conn: Connection) -> datetime:
+        held = await conn.fetchval(
+            "SELECT EXISTS (SELECT FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'advisory'"
+            " AND mode = 'ShareLock' AND granted)"
+        )
+        assert held, "the heartbeat would not wait for this registration"
+        return await super().now(conn)
+
+
+async def test_every_use_case_takes_its_instant_under_the_registrations_lock(registry):
+    registry.clock = WitnessClock(NOW)
+    parent = PersonId(uuid4())
+    student = a_student(parent)
+
+    await registry.knows(student)
+    await registry.registers(an_answer(parent, student.person_id, "С-1"))
+    await registry.registers(Withdrawal(parent, StudentId(student.person_id)))
+    async with registry.database.transaction(DISTRICT) as conn:
+        assert await handlers.end_at_majority(conn, registry.clock, POLICY) == 0
+    async with registry.database.transaction(DISTRICT) as conn:
+        assert await handlers.erase_people(conn, [parent], registry.clock) == 0
+
+
+async def test_a_replay_waits_while_the_heartbeat_takes_its_moment(registry):
+    async with registry.database.transaction(DISTRICT) as conn:
+        await boundary(conn, 5)
+        task = asyncio.create_task(replay(registry.database))
+        finished, _ = await asyncio.wait([task], timeout=0.3)
+        assert not finished
+    assert await asyncio.wait_for(task, 10) == 0

@@ -10,14 +10,15 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
+import typst
 from pypdf import PdfReader
 
 from chassis.crash import CRASHED
 from chassis.database import DISTRICT, school
-from contracts.base import SchoolId
+from contracts.base import Event, SchoolId
 from contracts.extract_handed_over import ExtractHandedOver
 from contracts.extract_printed import ExtractPrinted
-from services.extracts import handlers
+from services.extracts import handlers, rendering
 from services.extracts.domain import HandOverFault
 from services.extracts.handlers import HandOverRefused
 from services.extracts.housekeeping import Retention
@@ -38,7 +39,7 @@ from uuid import UUID
 from chassis.clock import FixedClock
 from chassis.database import DISTRICT, Database
 from datetime import datetime
-from services.extracts import handlers
+from services.extracts import handlers, rendering
 from services.extracts.rendering import Renderer
 from services.extracts.rendering_job import RenderingJob
 
@@ -66,8 +67,8 @@ async def office(service_database: ServiceDatabases) -> AsyncIterator[Office]:
 
 async def requested(office: Office, number: int, school_id: SchoolId = SCHOOL) -> list[Request]:
     """Families of a school, each of which waits for a sheet."""
-    requests = []
-    events = [a_school().but(id=school_id).event()]
+    requests: list[Request] = []
+    events: list[Event] = [a_school().but(id=school_id).event()]
     for index in range(number):
         family = Family()
         family = Family(family.mother.at_school(school_id), family.student.at_school(school_id))
@@ -426,16 +427,12 @@ async def test_a_new_year_starts_its_own_numbers(office):
 
 
 async def test_a_sheet_that_cannot_be_set_rests_and_holds_nobody_up(office, monkeypatch):
-    import typst
-
-    from services.extracts import rendering
-
     bad, good = await requested(office, 2)
     real = rendering.render
 
     def failing(sheets):
         if sheets[0]["student"] == "Сломанная":
-            raise typst.TypstError("no")
+            raise typst.TypstError("no", "")
         return real(sheets)
 
     await office.hears(bad.family.student.named("Сломанная", " ").as_of(2).event())
@@ -450,13 +447,3 @@ async def test_a_sheet_that_cannot_be_set_rests_and_holds_nobody_up(office, monk
     office.clock.advance(timedelta(seconds=6))
     await office.renders()
     assert await office.state(bad) == "rendered"
-
-
-async def test_sheets_that_were_taken_and_changed_hold_their_place_in_the_register(office):
-    renderer = Renderer(threads=1)
-    (request,) = await rendered(office, 1)
-    await handlers.open_print_run(office.database, office.clock, DISTRICT, SCHOOL)
-    await office.hears(request.event(2, "cancelled"))
-    assert (await prints(office, request)).refused == {request.extract_id: "not_in_queue"}
-    assert await office.register() == [("2026/000001", "numbered"), ("2026/000001", "annulled")]
-    renderer.close()

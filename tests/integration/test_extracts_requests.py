@@ -17,6 +17,17 @@ from tests.integration.extracts_office import HOUR, Family, Office, Request, tex
 from tests.support.builders import OBTAINED_AT, SCHOOL, a_final_grade, a_school, an_exam_result
 from tests.support.databases import ServiceDatabases
 
+TABLES = (
+    "schools",
+    "persons",
+    "result_versions",
+    "extracts",
+    "extract_items",
+    "sheets",
+    "register_counters",
+    "hand_over_register",
+)
+
 
 @pytest.fixture
 async def office(service_database: ServiceDatabases) -> AsyncIterator[Office]:
@@ -206,11 +217,20 @@ async def test_a_correction_that_is_held_is_not_told_on_a_sheet_asked_for_before
     assert await office.state(request) == "rendered"
 
 
+async def test_a_held_correction_in_the_same_batch_does_not_swallow_the_value_before_it(office, family):
+    grade = a_final_grade().value("3").of(family.student)
+    request = Request(family, (grade,))
+    held = grade.corrected_to("5", OBTAINED_AT + HOUR).held()
+    await office.hears(a_school().event(), *family.known(), grade.event(), held.event(), request.event())
+    await office.renders()
+    assert texts((await office.sheet(request))["grades"], "value") == ["3"]
+
+
 async def test_a_version_that_a_later_one_overtook_keeps_nobody_waiting(office, family):
     grade = a_final_grade().value("3").of(family.student)
     request = Request(family, (grade,))
     corrected = grade.corrected_to("4", OBTAINED_AT + HOUR)
-    await office.hears(a_school().event(), *family.known(), grade.event(), corrected.event(), request.event())
+    await office.hears(a_school().event(), *family.known(), corrected.event(), request.event())
     await office.renders()
     assert texts((await office.sheet(request))["grades"], "value") == ["4"]
 
@@ -296,10 +316,7 @@ async def test_without_the_right_scope_nothing_is_visible(office, family, scope)
     request = Request(family, (grade,))
     await office.hears(a_school().event(), *family.known(), grade.event(), request.event())
     await office.renders()
-    tables = (
-        "schools persons result_versions extracts extract_items sheets register_counters hand_over_register".split()
-    )
-    for table in tables:
+    for table in TABLES:
         count = f"SELECT count(*) FROM {table}"
         assert await office.value(count) > 0
         assert await office.value(count, scope=scope) == 0

@@ -1,4 +1,4 @@
-"""When an obligation is met: by the cabinet's word, by a printed sheet, through a representative. And when it is not."""
+"""When an obligation is met: by the cabinet's word, by a printed sheet, through a representative; and when not."""
 
 from datetime import timedelta
 from uuid import uuid4

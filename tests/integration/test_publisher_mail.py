@@ -60,13 +60,14 @@ class Sink:
         self.recipients += envelope.rcpt_tos
         self.sessions.add(id(session))
         if self.drop_after_data:
+            assert isinstance(server.transport, asyncio.WriteTransport)
             server.transport.abort()
         return "250 accepted"
 
 
 @pytest.fixture
-def sink() -> Iterator[Sink]:
-    yield Sink()
+def sink() -> Sink:
+    return Sink()
 
 
 @pytest.fixture
@@ -85,7 +86,9 @@ async def district(service_database: ServiceDatabases) -> District:
 def a_sender(district: District, server: Server, **different: Any) -> MailSender:
     sending = Sending(
         server=server,
-        letterhead=Letterhead("diary@example.org", "Дневник", "https://diary.example.org", "https://diary.example.org/off"),
+        letterhead=Letterhead(
+            "diary@example.org", "Дневник", "https://diary.example.org", "https://diary.example.org/off"
+        ),
         backoff=Backoff(base_seconds=30, max_seconds=3600),
     )
     return MailSender(
@@ -306,7 +309,7 @@ async def test_when_the_server_cannot_be_reached_nothing_is_claimed(district):
     await shown(district, family, uuid4())
     await district.advance(11 * MINUTE)
     sender = a_sender(district, Server("127.0.0.1", free_port(), timeout_seconds=1))
-    with pytest.raises(OSError):
+    with pytest.raises(OSError, match="mail server"):
         await sender.send_due(MailConnection(sender.sending.server))
     (row,) = await district.query("SELECT state, attempts FROM notifications")
     assert (row["state"], row["attempts"]) == ("queued", 0)

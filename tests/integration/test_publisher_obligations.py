@@ -47,9 +47,7 @@ async def test_the_order_in_which_events_arrive_changes_nothing(district):
         for index in order:
             await district.tell(events[index])
         names = {family.mother: "mother", family.father: "father", family.student: "student"}
-        outcomes.add(
-            tuple(sorted((names[one], *how) for one, how in (await district.states(result)).items()))
-        )
+        outcomes.add(tuple(sorted((names[one], *how) for one, how in (await district.states(result)).items())))
     assert outcomes == {(("father", PAPER, "open"), ("mother", SCREEN, "open"), ("student", TOGETHER, "open"))}
     assert await district.dead_letters() == []
 

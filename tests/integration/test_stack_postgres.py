@@ -106,7 +106,10 @@ async def test_a_service_sees_its_own_database_only_and_owns_nothing_in_it(postg
                 await _run(postgres.url(service, database=f"sutki_{other}"), "SELECT 1")
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await _run(postgres.url(service), "CREATE TABLE mine ()", "SELECT 1")
-    rights = "SELECT bool_or(rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb) FROM pg_roles WHERE rolname ~ '^sutki'"
+    rights = (
+        "SELECT bool_or(rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb) FROM pg_roles"
+        " WHERE rolname ~ $$^sutki$$"
+    )
     assert await _run(postgres.superuser_url(), rights) is False
 
 

@@ -7,7 +7,10 @@ from collections.abc import Awaitable, Callable
 
 
 async def eventually(
-    condition: Callable[[], bool | Awaitable[bool]], *, within: float = 60, what: str = "the condition"
+    condition: Callable[[], bool | Awaitable[bool]],
+    *,
+    within: float = 60,
+    what: str | Callable[[], str] = "the condition",
 ) -> None:
     """Returns as soon as the condition holds.
 
@@ -22,5 +25,5 @@ async def eventually(
         if await answer if inspect.isawaitable(answer) else answer:
             return
         if time.monotonic() > deadline:
-            raise AssertionError(f"{what} did not come true within {within} s")
+            raise AssertionError(f"{what if isinstance(what, str) else what()} did not come true within {within} s")
         await asyncio.sleep(0.02)

@@ -48,9 +48,7 @@ def _grade(value: str | None, number: int, subject: UUID = ALGEBRA, *, kind: str
 
 
 def _child(student_id: UUID) -> Child:
-    return Child(
-        student_id, "Примерова", "Анна", "", "7А", "Школа", "Europe/Moscow", Access.OPEN, None, is_reader=False
-    )
+    return Child(student_id, "Примерова", "Анна", "", "7А", 7, "Школа", "Europe/Moscow", Access.OPEN, None, False, AT)
 
 
 def test_marks_by_subject_are_in_order_of_their_dates_with_a_mean_of_their_own() -> None:
@@ -69,11 +67,11 @@ def test_two_subjects_with_one_title_are_not_mixed() -> None:
     assert [subject.mean for subject in views.by_subject([_mark("5", TODAY), twin])] == [Decimal(5), Decimal(2)]
 
 
-def test_marks_by_day_are_split_at_two_weeks_the_newest_first() -> None:
-    days = [0, 13, 14, 30]
+def test_marks_by_day_are_split_at_a_week_the_newest_first() -> None:
+    days = [0, 6, 7, 30]
     recent, earlier = views.by_day([_mark("5", TODAY - timedelta(days=ago)) for ago in days], TODAY)
-    assert [(TODAY - item.day).days for item in recent] == [0, 13]
-    assert [(TODAY - item.day).days for item in earlier] == [14, 30]
+    assert [(TODAY - item.day).days for item in recent] == [0, 6]
+    assert [(TODAY - item.day).days for item in earlier] == [7, 30]
 
 
 def test_the_periods_to_choose_from_are_those_of_which_a_grade_is_known() -> None:
@@ -104,5 +102,5 @@ def test_what_is_new_stands_at_the_child_to_whom_it_belongs_and_is_not_endless()
     marks = [_mark("5", TODAY, student=PETER), *(_mark("4", TODAY) for _ in range(11))]
     results = [_grade("4", 1, student_id=PETER)]
     anna, peter = views.child_cards([_child(ANNA), _child(PETER)], results, marks)
-    assert (len(anna.marks), anna.more_marks, anna.results) == (8, 3, [])
+    assert (len(anna.marks), anna.more_marks, anna.results) == (5, 6, [])
     assert (len(peter.marks), peter.more_marks, peter.results) == (1, 0, results)

@@ -5,7 +5,7 @@ import os
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from services.gradebook.exchange import ExchangeError, Limits, Piece, Read, Reje
 from services.gradebook.exchange.encoding import UTF_8, WINDOWS_1251, Sniffer
 from services.gradebook.exchange.report import KEPT_REJECTIONS
 from services.gradebook.exchange.table import MAX_LINE_CHARS
-from services.gradebook.records import FinalGradeRecord, PersonRecord, RecordKind
+from services.gradebook.records import RecordKind
 from services.gradebook.rejections import Code
 
 PEOPLE = "person_id,role,family,given,patronymic,birth_date,school_id"
@@ -34,7 +34,7 @@ def a_folder(folder: Path, **files: str | bytes) -> Path:
     return folder
 
 
-def a_zip(path: Path, files: dict[str, bytes | str], packing: int = zipfile.ZIP_DEFLATED) -> Path:
+def a_zip(path: Path, files: Mapping[str, bytes | str], packing: int = zipfile.ZIP_DEFLATED) -> Path:
     """A ZIP archive."""
     with zipfile.ZipFile(path, "w", packing) as archive:
         for name, content in files.items():
@@ -67,7 +67,7 @@ def refused(path: Path, limits: Limits | None = None) -> Code:
 def test_a_folder_is_read_in_the_order_of_dependence(tmp_path: Path) -> None:
     a_folder(tmp_path, final_grades=f"{GRADES}\n{GRADE}\n", people=f"{PEOPLE}\n{ANNA}\n")
     records, rejections = split(pieces_of(tmp_path))
-    assert [type(record) for record in records] == [PersonRecord, FinalGradeRecord]
+    assert [record.KIND for record in records] == [RecordKind.PEOPLE, RecordKind.FINAL_GRADES]
     assert rejections == []
 
 
@@ -246,7 +246,7 @@ def test_a_file_of_an_archive_that_was_damaged_is_rejected_and_the_others_are_ta
     path.write_bytes(content)
     records, rejections = split(pieces_of(path))
     assert rejections == [Rejection("people.csv", None, "", Code.BROKEN_ARCHIVE)]
-    assert [type(record) for record in records] == [FinalGradeRecord]
+    assert [record.KIND for record in records] == [RecordKind.FINAL_GRADES]
 
 
 def test_a_zip_bomb_gives_no_row_and_does_not_unpack(tmp_path: Path) -> None:
@@ -324,10 +324,9 @@ def test_whatever_bytes_come_a_reader_raises_nothing_but_its_own_error(
         path.write_bytes(data)
         try:
             pieces = pieces_of(path)
-        except ExchangeError as error:
-            assert isinstance(error.code, Code)
-        else:
-            assert all(isinstance(piece, Read | Rejection) for piece in pieces)
+        except ExchangeError:
+            pieces = []
+        assert all(isinstance(piece, Read | Rejection) for piece in pieces)
         path.unlink()
 
 

@@ -76,9 +76,7 @@ def test_any_removed_entry_is_found_also_the_last(chain, data):
 @given(chains(), st.data())
 def test_any_two_swapped_entries_are_found(chain, data):
     head, lines = chain
-    one, two = data.draw(
-        st.lists(st.integers(0, len(lines) - 1), min_size=2, max_size=2, unique=True)
-    )
+    one, two = data.draw(st.lists(st.integers(0, len(lines) - 1), min_size=2, max_size=2, unique=True))
     lines[one], lines[two] = lines[two], lines[one]
     assert verify(lines, [head]) != []
 
@@ -132,7 +130,7 @@ def test_an_export_reads_back_as_it_was(chain):
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"null", b"1", b'{"school_id": 1}', b'{"head": {}}', b'{"head": 1}'])
 def test_what_is_no_line_of_a_ledger_is_refused(raw):
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="not a line of a ledger"):
         read_line(raw)
 
 
@@ -143,7 +141,7 @@ def write(path: Path, *lines: bytes) -> Path:
 
 def test_a_file_is_checked_against_its_own_head_or_one_known_from_elsewhere(tmp_path):
     head, lines = a_chain([{"number": number} for number in range(5)])
-    whole = [write_line(line) for line in (*lines, head)]
+    whole = [*map(write_line, lines), write_line(head)]
     checked = asyncio.run(verify_file(write(tmp_path / "whole", *whole)))
     assert (checked.holds, checked.entries, checked.heads) == (True, 5, [head])
     for name, damaged in {
@@ -158,6 +156,6 @@ def test_a_file_is_checked_against_its_own_head_or_one_known_from_elsewhere(tmp_
 def test_a_file_rewritten_with_its_head_is_found_by_the_head_that_was_kept(tmp_path):
     kept, _ = a_chain([{"number": number} for number in range(5)])
     shorter, lines = a_chain([{"number": number} for number in range(3)])
-    path = write(tmp_path / "rewritten", *(write_line(line) for line in (*lines, shorter)))
+    path = write(tmp_path / "rewritten", *map(write_line, lines), write_line(shorter))
     assert asyncio.run(verify_file(path)).holds
     assert not asyncio.run(verify_file(path, [kept])).holds

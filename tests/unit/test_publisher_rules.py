@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -38,7 +39,7 @@ STUDENT, MOTHER, FATHER, SCHOOL = (UUID(int=number) for number in range(1, 5))
 POLICY = Policy()
 
 
-def a_recipient(person: UUID = MOTHER, *, student: bool = False, reads: bool = False, **different: object) -> Recipient:
+def a_recipient(person: UUID = MOTHER, *, student: bool = False, reads: bool = False, **different: Any) -> Recipient:
     """Somebody without consent and account; one who reads has both."""
     recipient = Recipient(person, student)
     if reads:
@@ -52,7 +53,7 @@ def a_household(*recipients: Recipient, adult: bool = False) -> Household:
     return Household(STUDENT, SCHOOL, adult, recipients)
 
 
-def an_obligation(person: UUID = MOTHER, route: Route = Route.SCREEN, **different: object) -> Obligation:
+def an_obligation(person: UUID = MOTHER, route: Route = Route.SCREEN, **different: Any) -> Obligation:
     obligation = Obligation(
         result_id=UUID(int=9),
         value_revision=1,

@@ -21,7 +21,7 @@ from services.publisher.domain.states import (
 SQL = (Path(publisher.__file__).parent / "migrations" / "0001_publisher.sql").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize(("before", "after"), itertools.product(ObligationState, repeat=2))
+@pytest.mark.parametrize(("before", "after"), list(itertools.product(ObligationState, repeat=2)))
 def test_an_obligation_changes_only_as_the_table_allows(before, after):
     if (before, after) in OBLIGATION_TRANSITIONS:
         check_obligation(before, after)
@@ -30,7 +30,7 @@ def test_an_obligation_changes_only_as_the_table_allows(before, after):
             check_obligation(before, after)
 
 
-@pytest.mark.parametrize(("before", "after"), itertools.product(NotificationState, repeat=2))
+@pytest.mark.parametrize(("before", "after"), list(itertools.product(NotificationState, repeat=2)))
 def test_a_notification_changes_only_as_the_table_allows(before, after):
     if (before, after) in NOTIFICATION_TRANSITIONS:
         check_notification(before, after)
@@ -62,9 +62,7 @@ def test_the_printed_table_has_every_transition_and_says_why():
             assert f"| `{before}` | `{after}` | {why} |" in text
 
 
-@pytest.mark.parametrize(
-    ("table", "states"), [("obligations", ObligationState), ("notifications", NotificationState)]
-)
+@pytest.mark.parametrize(("table", "states"), [("obligations", ObligationState), ("notifications", NotificationState)])
 def test_the_database_knows_the_same_states(table, states):
     definition = SQL[SQL.index(f"CREATE TABLE {table} (") :]
     listed = re.search(r"\n    state text NOT NULL[^\n]*CHECK \(state IN \(([^)]*)\)", definition)

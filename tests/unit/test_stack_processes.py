@@ -6,12 +6,13 @@ import sys
 import threading
 from pathlib import Path
 
-import psutil
+import psutil  # type: ignore[import-untyped, unused-ignore]
 import pytest
 
 from sutki.stack.errors import StackError
 from sutki.stack.ports import free_port, is_free, is_listening
 from sutki.stack.processes import Process
+from tests.support.orphans import is_gone
 from tests.support.waiting import eventually
 
 SLEEPER = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
@@ -23,8 +24,7 @@ STUBBORN = [
 WITH_CHILD = [
     sys.executable,
     "-c",
-    "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']);"
-    "print('up', flush=True); time.sleep(600)",
+    "import subprocess; print(subprocess.Popen(['sleep', '600']) and 'up', flush=True); __import__('time').sleep(600)",
 ]
 PARENT = """
 import sys, threading, time
@@ -45,13 +45,6 @@ time.sleep(600)
 
 async def _up(process: Process) -> None:
     await eventually(lambda: "up" in process.log.read_text(encoding="utf-8"), within=20, what="the child's first word")
-
-
-def _is_gone(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
 
 
 async def test_a_process_ends_gracefully_and_says_with_what(tmp_path: Path) -> None:
@@ -88,7 +81,7 @@ async def test_killing_takes_the_descendants_too(tmp_path: Path) -> None:
     await _up(process)
     (grandchild,) = psutil.Process(process.pid).children()
     process.kill()
-    assert _is_gone(grandchild.pid)
+    assert is_gone(grandchild.pid)
     assert process.exit_code == -signal.SIGKILL
 
 
@@ -130,11 +123,11 @@ async def test_no_child_outlives_its_parent(tmp_path: Path, end: signal.Signals)
     )
     assert parent.stdout is not None
     child = int(parent.stdout.readline())
-    assert not _is_gone(child), "the child must live on when the thread that started it has ended"
+    assert not is_gone(child), "the child must live on when the thread that started it has ended"
     parent.send_signal(end)
     parent.wait(20)
     parent.stdout.close()
-    await eventually(lambda: _is_gone(child), within=10, what="the end of the child")
+    await eventually(lambda: is_gone(child), within=10, what="the end of the child")
 
 
 async def test_a_child_started_from_a_pool_outlives_the_pool(tmp_path: Path) -> None:

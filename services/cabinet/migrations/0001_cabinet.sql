@@ -52,7 +52,6 @@ CREATE TABLE consents (
 );
 CREATE INDEX consents_of_student ON consents (student_id, representative_id);
 CREATE INDEX consents_of_representative ON consents (representative_id);
-CREATE INDEX consents_to_come ON consents (effective_from) WHERE cabinet = 'given';
 COMMENT ON COLUMN consents.given_since IS 'When the cabinet learned that consent is given; null unless it is.';
 
 CREATE TABLE consent_freshness (

@@ -1,6 +1,5 @@
 """What one person reads, as the role `sutki_cabinet_reader`, whose policies enforce the rules whatever is asked."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -23,12 +22,15 @@ class Child:
     given: str
     patronymic: str
     class_name: str
+    grade_level: int | None
     school_name: str
     time_zone: str
     access: Access
     begins_at: datetime | None
     """For consent that begins later: when."""
     is_reader: bool
+    read_at: datetime
+    """The instant for which all this holds."""
 
     @property
     def name(self) -> str:
@@ -38,7 +40,7 @@ class Child:
 
 _READABLE = """
 SELECT p.person_id AS student_id, p.family, p.given, p.patronymic, p.birth_date,
-    coalesce(p.class_name, '') AS class_name, coalesce(o.name, '') AS school_name,
+    coalesce(p.class_name, '') AS class_name, p.grade_level, coalesce(o.name, '') AS school_name,
     coalesce(o.time_zone, 'Europe/Moscow') AS time_zone,
     ARRAY(
         SELECT r.representative_id FROM representations AS r WHERE r.student_id = p.person_id AND r.in_force
@@ -84,11 +86,13 @@ def _child(row: Any, reader_id: UUID) -> Child:
         given=row["given"],
         patronymic=row["patronymic"],
         class_name=row["class_name"],
+        grade_level=row["grade_level"],
         school_name=row["school_name"],
         time_zone=row["time_zone"],
         access=verdict,
         begins_at=min(own) if own and verdict is Access.NOT_YET else None,
         is_reader=student.student_id == reader_id,
+        read_at=row["now"],
     )
 
 
@@ -122,15 +126,14 @@ async def marks(conn: Connection, student_id: UUID, span: Span) -> list[Mark]:
 
 _NEW_MARKS = f"""
 SELECT {_MARK_COLUMNS} FROM marks
-WHERE student_id = ANY ($1::uuid[]) AND lesson_on > current_date - 60 AND recorded_at > now() - $2::interval
-    AND NOT withdrawn
+WHERE lesson_on > current_date - 60 AND recorded_at > now() - $1::interval AND NOT withdrawn
 ORDER BY lesson_on DESC, recorded_at DESC, mark_id
 """
 
 
-async def new_marks(conn: Connection, student_ids: Sequence[UUID], within: timedelta) -> list[Mark]:
-    """Marks that the journal took within this time, for lessons of the last two months."""
-    return [Mark(*row) for row in await conn.fetch(_NEW_MARKS, student_ids, within)]
+async def new_marks(conn: Connection, within: timedelta) -> list[Mark]:
+    """Marks that the journal took within this time for lessons of the last two months, of all of the reader's."""
+    return [Mark(*row) for row in await conn.fetch(_NEW_MARKS, within)]
 
 
 @dataclass(frozen=True)
@@ -167,14 +170,25 @@ _RESULT_COLUMNS = """result_id, value_revision, student_id, kind, subject_id, su
     period_number, school_year, period_starts_on, period_ends_on, state, grade, score, max_score, deferred_until,
     obtained_at, greatest(projected_at, least(due_at, released_at)) AS visible_at"""
 _RESULTS = f"""
-SELECT {_RESULT_COLUMNS} FROM shown_results WHERE student_id = ANY ($1::uuid[])
+SELECT {_RESULT_COLUMNS} FROM shown_results WHERE student_id = $1
 ORDER BY subject_title, period_ends_on, obtained_at, result_id
 """
 
 
-async def results(conn: Connection, student_ids: Sequence[UUID]) -> list[Result]:
-    """Final grades and exam results that are shown now, of all school years."""
-    return [Result(*row) for row in await conn.fetch(_RESULTS, student_ids)]
+async def results(conn: Connection, student_id: UUID) -> list[Result]:
+    """A student's final grades and exam results that are shown now, of all school years."""
+    return [Result(*row) for row in await conn.fetch(_RESULTS, student_id)]
+
+
+_NEW_RESULTS = f"""
+SELECT * FROM (SELECT {_RESULT_COLUMNS} FROM shown_results) AS shown WHERE visible_at > now() - $1::interval
+ORDER BY visible_at DESC, subject_title, result_id
+"""
+
+
+async def new_results(conn: Connection, within: timedelta) -> list[Result]:
+    """What has come to be shown within this time, of all whom the reader may read about: the policies choose them."""
+    return [Result(*row) for row in await conn.fetch(_NEW_RESULTS, within)]
 
 
 @dataclass(frozen=True)

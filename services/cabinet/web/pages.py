@@ -1,6 +1,6 @@
 """The pages of a signed-in person: their children, marks, final grades and exam results."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Annotated
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -45,12 +45,10 @@ async def home(request: Request, person_id: Reader) -> HTMLResponse:
     """The reader's children, with what is new."""
     async with doors_of(request).database.transaction(reader(person_id), role=reading.READER_ROLE) as conn:
         children = await reading.children(conn, person_id)
-        now: datetime = await conn.fetchval("SELECT now()")
-        opened = [child.student_id for child in children if child.access is Access.OPEN]
-        results = await reading.results(conn, opened) if opened else []
-        marks = await reading.new_marks(conn, opened, NEW_WITHIN) if opened else []
-    fresh = [item for item in results if item.visible_at > now - NEW_WITHIN]
-    return render(request, "home.html", cards=views.child_cards(children, fresh, marks), days=NEW_WITHIN.days)
+        opened = any(child.access is Access.OPEN for child in children)
+        results = await reading.new_results(conn, NEW_WITHIN) if opened else []
+        marks = await reading.new_marks(conn, NEW_WITHIN) if opened else []
+    return render(request, "home.html", cards=views.child_cards(children, results, marks), days=NEW_WITHIN.days)
 
 
 @router.get("/children/{student_id}")
@@ -63,8 +61,8 @@ async def child(
         metrics.PAGES.labels("child", student.access.value).inc()
         if student.access is not Access.OPEN:
             return render(request, "closed.html", child=student, page="marks")
-        results = await reading.results(conn, [student_id])
-        today = (await conn.fetchval("SELECT now()")).astimezone(ZoneInfo(student.time_zone)).date()
+        results = await reading.results(conn, student_id)
+        today = student.read_at.astimezone(ZoneInfo(student.time_zone)).date()
         choices = views.period_choices(results, today)
         chosen = views.choose_period(choices, period)
         marks = await reading.marks(conn, student_id, chosen.span)
@@ -95,7 +93,7 @@ async def child_results(request: Request, person_id: Reader, student_id: UUID) -
         metrics.PAGES.labels("results", student.access.value).inc()
         if student.access is not Access.OPEN:
             return render(request, "closed.html", child=student, page="results")
-        results = await reading.results(conn, [student_id])
+        results = await reading.results(conn, student_id)
     newest = sorted(results, key=lambda item: item.visible_at, reverse=True)
     return render(
         request,

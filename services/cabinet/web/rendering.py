@@ -1,5 +1,6 @@
 """Templates to answers."""
 
+from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from contracts.values import Language
 from services.cabinet.web.security import LANGUAGE_COOKIE, cookies_of
@@ -34,6 +36,21 @@ def static_url(name: str) -> str:
     return f"/static/{STATIC[name].name}"
 
 
+_TONES = {"5": "good", "зач": "good", "4": "fair", "3": "weak", "2": "bad", "1": "bad", "незач": "bad"}
+_CHIP = Markup('<span class="chip {}">{}</span>')
+_CHIP_IN_WORDS = Markup('<span class="chip {}" title="{}">{}<span class="unseen"> ({})</span></span>')
+
+
+@cache
+def chip(language: Language, value: str) -> Markup:
+    """A mark or grade as a coloured tile; what is no number is also said in words.
+
+    Python and not a template's macro: a page has hundreds, of a dozen kinds.
+    """
+    tone, word = _TONES.get(value, "plain"), WORDS[language].grade_word(value)
+    return _CHIP_IN_WORDS.format(tone, word, value, word) if word else _CHIP.format(tone, value)
+
+
 def _environment(language: Language) -> Environment:
     environment = Environment(
         loader=FileSystemLoader(HERE / "templates"),
@@ -46,7 +63,9 @@ def _environment(language: Language) -> Environment:
     )
     environment.policies["ext.i18n.trimmed"] = True
     environment.install_gettext_translations(TRANSLATIONS[language], newstyle=True)  # type: ignore[attr-defined]
-    environment.globals.update(words=WORDS[language], language=language.value, static_url=static_url)
+    environment.globals.update(
+        words=WORDS[language], language=language.value, static_url=static_url, chip=partial(chip, language)
+    )
     return environment
 
 

@@ -122,6 +122,10 @@ class Words:
         """A date within the school year: weekday, day, month."""
         return _format_date(day, "EEEE, d MMMM", self.language.value)
 
+    def weekday(self, day: date) -> str:
+        """The same with the weekday shortened."""
+        return _format_date(day, "EEE, d MMMM", self.language.value)
+
     def short_day(self, day: date) -> str:
         """Day and month in digits."""
         return _format_date(day, "dd.MM" if self.language is Language.RU else "d MMM", self.language.value)
@@ -150,8 +154,7 @@ def _format_date(day: date, form: str, locale: str) -> str:
 
 @lru_cache(_CACHED_FORMATS)
 def _format_instant(at: datetime, time_zone: str, locale: str) -> str:
-    form = "d MMMM yyyy, HH:mm" if locale != "ru" else "d MMMM y\u202f'г'., HH:mm"
-    return format_datetime(at, form, tzinfo=ZoneInfo(time_zone), locale=locale)
+    return format_datetime(at, "d MMMM y, HH:mm", tzinfo=ZoneInfo(time_zone), locale=locale)
 
 
 @lru_cache(_CACHED_FORMATS)

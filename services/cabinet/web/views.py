@@ -10,9 +10,9 @@ from uuid import UUID
 from services.cabinet.domain import Span, current_span, school_year_of, school_year_span, weighted_mean
 from services.cabinet.queries.reading import Child, Mark, Result
 
-RECENT_DAYS = 14
-NEW_MARKS_SHOWN = 8
-NEW_RESULTS_SHOWN = 6
+RECENT_DAYS = 7
+NEW_MARKS_SHOWN = 5
+NEW_RESULTS_SHOWN = 4
 _PERIOD_ORDER = ("quarter", "half_year", "year", "exam", "final")
 
 
@@ -41,7 +41,7 @@ def by_subject(marks: Sequence[Mark]) -> list[SubjectMarks]:
 
 
 def by_day(marks: Sequence[Mark], today: date) -> tuple[list[DayMarks], list[DayMarks]]:
-    """Marks grouped by day, the newest first: those of the last two weeks, and those before."""
+    """Marks grouped by day, the newest first: those of the last week, and those before."""
     ordered = sorted(marks, key=lambda mark: mark.lesson_on, reverse=True)
     days = [DayMarks(day, list(group)) for day, group in groupby(ordered, key=lambda mark: mark.lesson_on)]
     border = today - timedelta(days=RECENT_DAYS)

@@ -24,15 +24,16 @@ WHERE e.state = 'rendered' AND e.school_id = $1 AND ($2::timestamptz IS NULL OR 
 ORDER BY e.due_at, e.year, e.ordinal LIMIT $3
 """
 
+# MATERIALIZED: as a plain subquery the planner may run it anew for every row, and then it takes more than its limit.
 _TAKE = """
-UPDATE extracts SET print_run_id = $1, taken_until = $2, taken_sha256 = content_sha256
-WHERE extract_id IN (
+WITH free AS MATERIALIZED (
     SELECT extract_id FROM extracts
     WHERE state = 'rendered' AND school_id = $3 AND ($4::timestamptz IS NULL OR due_at <= $4)
         AND (taken_until IS NULL OR taken_until <= $5)
     ORDER BY due_at, year, ordinal LIMIT $6 FOR UPDATE SKIP LOCKED
 )
-RETURNING extract_id
+UPDATE extracts SET print_run_id = $1, taken_until = $2, taken_sha256 = content_sha256
+FROM free WHERE extracts.extract_id = free.extract_id
 """
 
 _GIVE_BACK = """
@@ -189,10 +190,9 @@ async def take(
     now: datetime,
     until: datetime,
     limit: int,
-) -> list[UUID]:
+) -> None:
     """Takes sheets of the queue for a print run; others leave them alone until then."""
-    rows = await conn.fetch(_TAKE, run_id, until, school_id, due_before, now, limit)
-    return [row["extract_id"] for row in rows]
+    await conn.execute(_TAKE, run_id, until, school_id, due_before, now, limit)
 
 
 async def give_back(conn: Connection, run_id: UUID) -> None:
@@ -275,12 +275,16 @@ async def enter(
         [extract.extract_id for extract in extracts],
         [extract.print_revision for extract in extracts],
         [extract.content_sha256 for extract in extracts],
-        [None if items is None else orjson.dumps(items[extract.extract_id]).decode() for extract in extracts],
+        [None if items is None else _as_json(items[extract.extract_id]) for extract in extracts],
         [way for _ in extracts],
         by,
         at,
         kind,
     )
+
+
+def _as_json(items: Sequence[tuple[UUID, int]]) -> str:
+    return orjson.dumps([[str(result_id), revision] for result_id, revision in items]).decode()
 
 
 async def register_of(

@@ -1,6 +1,7 @@
 """SQL of taking requests: what the publisher asks for becomes an extract with its items."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -14,7 +15,8 @@ SELECT extract_id, request_revision, state, number FROM extracts
 WHERE extract_id = ANY ($1::uuid[]) ORDER BY extract_id FOR UPDATE
 """
 
-_UPSERT = """
+# A conflict means that another process has just taken an older revision of the same new request.
+_INSERT = """
 INSERT INTO extracts AS known (
     extract_id, request_id, request_revision, school_id, student_id, recipient_id, state, due_at, requested_at,
     cancelled_at
@@ -28,17 +30,27 @@ FROM unnest(
     extract_id, request_id, request_revision, school_id, student_id, recipient_id, state, due_at, requested_at
 )
 ON CONFLICT (extract_id) DO UPDATE
-SET request_revision = excluded.request_revision,
-    state = excluded.state,
-    due_at = excluded.due_at,
-    cancelled_at = excluded.cancelled_at,
-    -- A cancelled number is annulled for good.
-    number = CASE WHEN excluded.state IN ('cancelled', 'requested') THEN NULL ELSE known.number END,
-    year = CASE WHEN excluded.state IN ('cancelled', 'requested') THEN NULL ELSE known.year END,
-    ordinal = CASE WHEN excluded.state IN ('cancelled', 'requested') THEN NULL ELSE known.ordinal END,
+SET request_revision = excluded.request_revision, state = excluded.state, due_at = excluded.due_at,
+    cancelled_at = excluded.cancelled_at
+WHERE excluded.request_revision > known.request_revision
+RETURNING extract_id
+"""
+
+# A cancelled number is annulled for good.
+_CHANGE = """
+UPDATE extracts
+SET request_revision = asked.request_revision,
+    state = asked.state,
+    due_at = asked.due_at,
+    cancelled_at = CASE WHEN asked.state = 'cancelled' THEN $5::timestamptz END,
+    number = CASE WHEN asked.state = 'numbered' THEN extracts.number END,
+    year = CASE WHEN asked.state = 'numbered' THEN extracts.year END,
+    ordinal = CASE WHEN asked.state = 'numbered' THEN extracts.ordinal END,
     failures = 0,
     retry_at = NULL
-WHERE excluded.request_revision > known.request_revision
+FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::timestamptz[])
+    AS asked (extract_id, request_revision, state, due_at)
+WHERE extracts.extract_id = asked.extract_id
 """
 
 _NOTE_REVISIONS = """
@@ -106,56 +118,88 @@ SYSTEM = "system"
 """Stands in the register for what no person did."""
 
 
-async def lock_known(
-    conn: Connection, events: Sequence[ExtractRequested]
-) -> Mapping[UUID, tuple[int, ExtractState, str | None]]:
-    """The extracts that exist already, locked: revision of the request, state and number by extract id."""
+@dataclass(frozen=True)
+class Known:
+    """An extract as a newer revision of its request finds it."""
+
+    request_revision: int
+    state: ExtractState
+    number: str | None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request, and the state in which it leaves its extract."""
+
+    event: ExtractRequested
+    following: ExtractState
+
+    @property
+    def extract_id(self) -> UUID:
+        """The extract that the request makes."""
+        return extract_id_of(self.event.request_id)
+
+
+async def lock_known(conn: Connection, events: Sequence[ExtractRequested]) -> Mapping[UUID, Known]:
+    """The extracts that exist already, locked, by their ids."""
     rows = await conn.fetch(_LOCK_KNOWN, [extract_id_of(event.request_id) for event in events])
-    return {row["extract_id"]: (row["request_revision"], ExtractState(row["state"]), row["number"]) for row in rows}
+    return {
+        row["extract_id"]: Known(row["request_revision"], ExtractState(row["state"]), row["number"]) for row in rows
+    }
 
 
-async def upsert(
-    conn: Connection, events: Sequence[ExtractRequested], states: Sequence[ExtractState], now: datetime
-) -> None:
-    """Writes requests that change an extract, and replaces their items.
-
-    Args:
-        conn: the transaction; it holds the locks of `lock_known`.
-        events: requests whose extract is new or not printed.
-        states: the state of each after the request.
-        now: the present instant.
-    """
-    ids = [extract_id_of(event.request_id) for event in events]
-    await conn.execute(
-        _UPSERT,
-        ids,
-        [event.request_id for event in events],
-        [event.revision for event in events],
-        [event.school_id for event in events],
-        [event.student_id for event in events],
-        [event.recipient_id for event in events],
-        [state.value for state in states],
-        [event.due_at for event in events],
-        [event.requested_at for event in events],
+async def insert(conn: Connection, asked: Sequence[Asked], now: datetime) -> None:
+    """Writes requests of which nothing was known."""
+    if not asked:
+        return
+    rows = await conn.fetch(
+        _INSERT,
+        [one.extract_id for one in asked],
+        [one.event.request_id for one in asked],
+        [one.event.revision for one in asked],
+        [one.event.school_id for one in asked],
+        [one.event.student_id for one in asked],
+        [one.event.recipient_id for one in asked],
+        [one.following.value for one in asked],
+        [one.event.due_at for one in asked],
+        [one.event.requested_at for one in asked],
         now,
     )
-    items = [
-        (extract_id, item.result_id, item.value_revision, event.school_id)
-        for extract_id, event in zip(ids, events, strict=True)
-        for item in newest_of_each(event.items)
-    ]
-    await conn.execute(_DELETE_ITEMS, ids)
+    written = {row["extract_id"] for row in rows}
+    await _replace_items(conn, [one for one in asked if one.extract_id in written])
+
+
+async def change(conn: Connection, asked: Sequence[Asked], now: datetime) -> None:
+    """Moves extracts that are not printed; the caller holds the locks of `lock_known`."""
+    if not asked:
+        return
+    await conn.execute(
+        _CHANGE,
+        [one.extract_id for one in asked],
+        [one.event.revision for one in asked],
+        [one.following.value for one in asked],
+        [one.event.due_at for one in asked],
+        now,
+    )
+    await _replace_items(conn, asked)
+
+
+async def _replace_items(conn: Connection, asked: Sequence[Asked]) -> None:
+    items = [(one, item) for one in asked for item in newest_of_each(one.event.items)]
+    await conn.execute(_DELETE_ITEMS, [one.extract_id for one in asked])
     await conn.execute(
         _INSERT_ITEMS,
-        [item[0] for item in items],
-        [item[1] for item in items],
-        [item[2] for item in items],
-        [item[3] for item in items],
+        [one.extract_id for one, _ in items],
+        [item.result_id for _, item in items],
+        [item.value_revision for _, item in items],
+        [one.event.school_id for one, _ in items],
     )
 
 
 async def note_revisions(conn: Connection, events: Sequence[ExtractRequested]) -> None:
     """Remembers how far a request went whose sheet is printed already and stays as it is."""
+    if not events:
+        return
     await conn.execute(
         _NOTE_REVISIONS,
         [extract_id_of(event.request_id) for event in events],
@@ -165,6 +209,8 @@ async def note_revisions(conn: Connection, events: Sequence[ExtractRequested]) -
 
 async def annul(conn: Connection, extract_ids: Sequence[UUID], now: datetime) -> None:
     """Enters in the register that the numbers of these extracts are annulled, and deletes their sheets."""
+    if not extract_ids:
+        return
     await conn.execute(_ANNUL, extract_ids, SYSTEM, now)
     await conn.execute(_DELETE_SHEETS, extract_ids)
 

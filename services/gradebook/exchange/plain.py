@@ -48,7 +48,9 @@ def file_of(kind: RecordKind) -> str:
 
 
 def lines_of(bundle: Bundle, name: str) -> int:
-    """How many lines the file has; 0 when it cannot be read, which its rows then report."""
+    """How many lines the file has; 0 when it is absent or cannot be read, which its rows then report."""
+    if name not in bundle:
+        return 0
     try:
         return bundle.inspect(name).lines
     except ExchangeError:

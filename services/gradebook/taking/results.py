@@ -58,12 +58,10 @@ def _decide(
     return new, changed
 
 
-async def _write(
-    conn: Connection, book: _Book[S], stated: Sequence[tuple[int, S]], outcome: Outcome
-) -> tuple[list[S], list[S]]:
-    """Compares with what is recorded, writes what differs, publishes it; returns new and changed states."""
+async def _write(conn: Connection, book: _Book[S], stated: Sequence[tuple[int, S]], outcome: Outcome) -> list[S]:
+    """Compares with what is recorded, writes what differs and publishes it; returns the changed states."""
     if not stated:
-        return [], []
+        return []
     new: list[tuple[int, S]]
     changed: list[S]
     new, changed = _decide(book, await book.load(conn, [state[0] for _, state in stated]), stated, outcome)
@@ -79,7 +77,7 @@ async def _write(
     crash_here("gradebook.after_facts_before_outbox")
     await outbox.publish(conn, [book.event(state) for state in added + changed])
     crash_here("gradebook.after_outbox_before_commit")
-    return added, changed
+    return changed
 
 
 async def take_marks(conn: Connection, taking: Taking, rows: Sequence[Placed[MarkRecord]]) -> Outcome:
@@ -170,8 +168,7 @@ async def take_final_grades(conn: Connection, taking: Taking, rows: Sequence[Pla
         bound_to_school=True,
     )
     await _complete(conn, titles, terms, stated)
-    added, changed = await _write(conn, book, stated, outcome)
-    await watch(conn, "final_grade", added, changed)
+    await watch(conn, "final_grade", await _write(conn, book, stated, outcome))
     return outcome
 
 
@@ -245,8 +242,7 @@ async def take_exam_results(conn: Connection, taking: Taking, rows: Sequence[Pla
         lambda exam: exam_result_event(exam, titles[exam.subject_id]),
         "result_id",
     )
-    added, changed = await _write(conn, book, stated, outcome)
-    await watch(conn, "exam_result", added, changed)
+    await watch(conn, "exam_result", await _write(conn, book, stated, outcome))
     return outcome
 
 
@@ -274,19 +270,15 @@ def _stated_exam_result(taking: Taking, r: ExamResultRecord, student_id: UUID, s
     )
 
 
-async def watch(
-    conn: Connection,
-    kind: str,
-    added: Sequence[FinalGrade] | Sequence[ExamResult],
-    changed: Sequence[FinalGrade] | Sequence[ExamResult],
-) -> None:
-    """Watches new values until a recipient has them; superseded and withdrawn ones no longer."""
-    if changed:
-        await queries.await_no_more(
-            conn,
-            [state.result_id for state in changed],
-            [state.value_revision + (state.state == "withdrawn") for state in changed],
-        )
+async def watch(conn: Connection, kind: str, changed: Sequence[FinalGrade] | Sequence[ExamResult]) -> None:
+    """Watches changed values until a recipient has them; superseded and withdrawn ones no longer."""
+    if not changed:
+        return
+    await queries.await_no_more(
+        conn,
+        [state.result_id for state in changed],
+        [state.value_revision + (state.state == "withdrawn") for state in changed],
+    )
     versions = [
         (
             state.result_id,
@@ -296,7 +288,7 @@ async def watch(
             state.obtained_at,
             state.held if isinstance(state, FinalGrade) else False,
         )
-        for state in (*added, *changed)
+        for state in changed
         if state.state == "set"
     ]
     if versions:

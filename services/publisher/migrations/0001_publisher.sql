@@ -120,7 +120,8 @@ CREATE TABLE obligations (
 );
 CREATE INDEX obligations_board ON obligations (school_id, state, due_at, obligation_id);
 CREATE INDEX obligations_of_student ON obligations (student_id) WHERE state = 'open';
-CREATE INDEX obligations_by_route ON obligations (route, due_at) WHERE state = 'open';
+-- With the school, since row-level security looks at it: the gauges read nothing but this index.
+CREATE INDEX obligations_by_route ON obligations (route, due_at) INCLUDE (school_id) WHERE state = 'open';
 CREATE INDEX obligations_to_ask_paper ON obligations (ask_paper_at)
     WHERE state = 'open' AND route = 'paper' AND request_id IS NULL;
 CREATE INDEX obligations_to_fall_back ON obligations (fall_back_at)

@@ -76,8 +76,11 @@ RETURNING result_id, value_revision, revision, school_id, student_id, changed_at
 _DISCLOSURES = """
 SELECT o.result_id, o.value_revision, o.recipient_id, o.route, o.available_at, o.late
 FROM unnest($1::uuid[], $2::bigint[]) AS v (result_id, value_revision)
-JOIN obligations o ON o.result_id = v.result_id AND o.value_revision = v.value_revision
-WHERE o.state = 'available'
+CROSS JOIN LATERAL (
+    SELECT * FROM obligations p
+    WHERE p.result_id = v.result_id AND p.value_revision = v.value_revision AND p.state = 'available'
+    OFFSET 0
+) o
 ORDER BY o.available_at, o.recipient_id
 """
 _VERSIONS_AFTER = """

@@ -8,7 +8,7 @@ from uuid import UUID
 from chassis.database import Connection
 from services.publisher.domain.letters import Item, Letter, Outcome
 from services.publisher.domain.obligations import Obligation
-from services.publisher.domain.states import NotificationState
+from services.publisher.domain.states import NotificationState, check_notification
 
 _GATHER = """
 INSERT INTO notifications AS n (notification_id, school_id, student_id, recipient_id, result_ids, value_revisions,
@@ -81,7 +81,8 @@ FROM notifications n WHERE n.notification_id = $2
 _SETTLE = """
 UPDATE notifications n
 SET state = v.state, reason = v.reason, settled_at = $5,
-    send_after = CASE WHEN v.state = 'retry' THEN $5::timestamptz + make_interval(secs => v.delay_seconds) ELSE n.send_after END
+    send_after = CASE WHEN v.state = 'retry' THEN $5::timestamptz + make_interval(secs => v.delay_seconds)
+                      ELSE n.send_after END
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::float8[]) AS v (notification_id, state, reason, delay_seconds)
 WHERE n.notification_id = v.notification_id AND n.claimed_by = $6 AND n.state IN ('claimed', 'undecided')
 RETURNING n.notification_id
@@ -217,6 +218,8 @@ async def standing(conn: Connection, notification_id: UUID, sender_id: UUID, now
 
 async def settle(conn: Connection, sender_id: UUID, outcomes: Sequence[Outcome], now: datetime) -> set[UUID]:
     """Notes what became of mails that this sender had claimed; returns the ids of those that were still its own."""
+    for one in outcomes:
+        check_notification(NotificationState.CLAIMED, one.state)
     rows = await conn.fetch(
         _SETTLE,
         [one.letter.notification_id for one in outcomes],
@@ -262,4 +265,5 @@ async def listed(
 
 async def resolve(conn: Connection, notification_id: UUID, state: NotificationState, now: datetime) -> bool:
     """Settles an undecided mail by an operator's word; false when it is not undecided."""
+    check_notification(NotificationState.UNDECIDED, state)
     return (await conn.execute(_RESOLVE, notification_id, state.value, now)).endswith(" 1")

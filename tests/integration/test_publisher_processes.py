@@ -1,0 +1,243 @@
+"""Several processes at once, processes that die between two effects, and plans that keep to their indexes."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from prometheus_client import REGISTRY
+
+from chassis.database import DISTRICT
+from services.publisher import acknowledging, handlers, ledger, loops, reconciling
+from services.publisher.mail import sender as sending
+from services.publisher.queries import board, obligations
+from tests.integration.publisher_district import HOUR, SECOND, START, District
+from tests.support.databases import ServiceDatabases
+
+MINUTE = 60 * SECOND
+
+
+class Died(BaseException):
+    """Stands for the end of the process: nothing after it runs, and no handler of ordinary errors sees it."""
+
+
+@pytest.fixture
+async def district(service_database: ServiceDatabases) -> District:
+    return District(await service_database("publisher"))
+
+
+@pytest.fixture
+def die_at(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Crash points at which the process dies."""
+    armed: set[str] = set()
+
+    def crash(point: str) -> None:
+        if point in armed:
+            raise Died(point)
+
+    for module in (acknowledging, handlers, ledger, loops, reconciling, sending):
+        monkeypatch.setattr(module, "crash_here", crash)
+    return armed
+
+
+def another(district: District) -> District:
+    """A second process on the same database."""
+    other = District(district.database, district.policy)
+    other.school_id = district.school_id
+    other.clock.at = district.now
+    return other
+
+
+async def test_events_about_one_student_taken_by_several_processes_at_once_come_out_right(district):
+    await district.hear()
+    await district.tell(district.school())
+    processes = [another(district) for _ in range(4)]
+    for _ in range(15):
+        family, result = district.family(), uuid4()
+        events = [
+            family.person(),
+            family.account(family.mother),
+            family.consent(family.mother),
+            family.grade(result),
+        ]
+        visible = family.visible(result, family.mother, at=START + SECOND)
+        await asyncio.gather(*(one.tell(event) for one, event in zip(processes, events, strict=True)))
+        await district.tell(visible)
+        assert await district.states(result) == {
+            family.mother: ("screen", "available"),
+            family.father: ("paper", "open"),
+            family.student: ("with_representative", "available"),
+        }
+
+
+async def test_parallel_processes_never_fork_the_ledger(district):
+    families = [district.family() for _ in range(24)]
+    await district.hear()
+    await district.tell(
+        district.school(),
+        *(one.person() for one in families),
+        *(one.account(one.mother) for one in families),
+        *(one.consent(one.mother) for one in families),
+    )
+    results = {family: uuid4() for family in map(id, families)}
+    await district.tell(*(one.grade(results[id(one)]) for one in families))
+
+    async def show(part: list[Any]) -> None:
+        process = another(district)
+        for one in part:
+            await process.tell(one.visible(results[id(one)], one.mother, at=START + SECOND))
+
+    await asyncio.gather(*(show(families[index::4]) for index in range(4)))
+    checked = await ledger.verify_database(district.database)
+    assert (checked.holds, checked.entries) == (True, 48)
+
+
+async def test_parallel_loops_ask_for_each_sheet_once_and_notice_each_miss_once(district):
+    for _ in range(8):
+        family = await district.known_family()
+        await district.tell(family.grade(uuid4()))
+    await district.advance(25 * HOUR)
+    processes = [another(district) for _ in range(4)]
+    asked = await asyncio.gather(*(one.deadlines.ask_for_paper() for one in processes))
+    missed = await asyncio.gather(*(one.deadlines.notice_overdue() for one in processes))
+    assert (sum(asked) + await district.deadlines.ask_for_paper(), sum(missed)) == (8, 24)
+    assert len(await district.query("SELECT FROM extract_requests")) == 8
+
+
+@pytest.mark.parametrize("point", ["publisher.after_obligations_before_commit", "publisher.after_ledger_before_commit"])
+async def test_a_death_before_the_commit_leaves_nothing_and_the_redelivered_batch_everything(district, die_at, point):
+    family, result = await district.known_family(), uuid4()
+    await district.tell(family.grade(result))
+    visible = family.visible(result, family.mother, at=START + SECOND)
+    die_at.add(point)
+    with pytest.raises(Died):
+        await district.tell(visible)
+    assert (await district.states(result))[family.mother] == ("screen", "open")
+    assert await district.ledger() == []
+    die_at.clear()
+    await district.tell(visible)
+    assert (await district.states(result))[family.mother] == ("screen", "available")
+    assert (await ledger.verify_database(district.database)).holds
+
+
+async def test_a_death_while_asking_for_paper_leaves_nothing_half_asked(district, die_at):
+    family = await district.known_family()
+    await district.tell(family.grade(uuid4()))
+    await district.advance(HOUR)
+    die_at.add("publisher.after_request_before_commit")
+    with pytest.raises(Died):
+        await district.deadlines.ask_for_paper()
+    assert await district.query("SELECT FROM outbox WHERE type LIKE 'publisher.%'") == []
+    die_at.clear()
+    assert len(await district.asked_for_paper()) == 1
+
+
+@pytest.mark.parametrize(
+    ("point", "arrived"),
+    [
+        ("publisher.after_claim_before_send", 0),
+        ("publisher.after_smtp_accepted", 1),
+        ("publisher.after_settlement_before_commit", 1),
+    ],
+)
+async def test_a_sender_that_dies_leaves_its_mail_undecided_and_it_is_sent_at_most_once(
+    district, die_at, point, arrived
+):
+    from aiosmtpd.controller import Controller  # noqa: PLC0415 - used by this test alone
+
+    from services.publisher.mail.smtp import MailConnection, Server  # noqa: PLC0415
+    from sutki.stack.ports import free_port  # noqa: PLC0415
+    from tests.integration.test_publisher_mail import Sink, a_sender, send_all  # noqa: PLC0415
+
+    sink = Sink()
+    controller = Controller(sink, hostname="127.0.0.1", port=free_port())
+    controller.start()
+    try:
+        server = Server("127.0.0.1", controller.port, timeout_seconds=5)
+        family = await district.known_family(email="mother@example.org")
+        result = uuid4()
+        await district.tell(family.grade(result))
+        await district.tell(family.visible(result, family.mother, at=START + SECOND))
+        await district.advance(11 * MINUTE)
+        die_at.add(point)
+        with pytest.raises(Died):
+            await a_sender(district, server).send_due(MailConnection(server))
+        die_at.clear()
+        await district.advance(timedelta(minutes=5))
+        survivor = a_sender(district, server)
+        assert await survivor.list_abandoned() == 1
+        assert await send_all(survivor) == 0
+        assert len(sink.mails) == arrived
+        (row,) = await district.query("SELECT state FROM notifications")
+        assert row["state"] == "undecided"
+    finally:
+        controller.stop()
+
+
+async def test_the_timers_read_their_own_indexes_however_long_the_history_is(
+    district, service_database: ServiceDatabases
+):
+    family = await district.known_family(email="mother@example.org")
+    for _ in range(20):
+        result = uuid4()
+        await district.tell(family.grade(result))
+    async with service_database.as_superuser("publisher") as conn:
+        await conn.execute(
+            """
+            INSERT INTO obligations SELECT gen_random_uuid(), 1, recipient_id, gen_random_uuid(), gen_random_uuid(),
+                school_id, obtained_at, recorded_at, opened_at, due_at, route, moved_reason, 'available', ask_paper_at,
+                fall_back_at, request_id, due_at, 'no', NULL, NULL, NULL, NULL, NULL, NULL
+            FROM obligations, generate_series(1, 1000)
+            """
+        )
+        await conn.execute("ANALYZE obligations")
+    expected = {
+        obligations._ASK_PAPER_CANDIDATES: "obligations_to_ask_paper",
+        obligations._NEXT_ASK: "obligations_to_ask_paper",
+        obligations._FALL_BACK: "obligations_to_fall_back",
+        obligations._NEXT_FALL_BACK: "obligations_to_fall_back",
+        obligations._NOTICE_OVERDUE: "obligations_to_be_overdue",
+        obligations._NEXT_OVERDUE: "obligations_to_be_overdue",
+        obligations._LOCK_OPEN_OF_STUDENTS: "obligations_of_student",
+        board._BOARD: "obligations_board",
+        board._OPEN_BY_ROUTE: "obligations_",
+    }
+    values = {
+        obligations._ASK_PAPER_CANDIDATES: (START, 500),
+        obligations._FALL_BACK: (START, 500, "not_acknowledged"),
+        obligations._NOTICE_OVERDUE: (START, START, 500),
+        obligations._LOCK_OPEN_OF_STUDENTS: ([family.student],),
+        board._BOARD: (district.school_id, "open", None, None, None, None, 100),
+        board._OPEN_BY_ROUTE: (),
+    }
+    async with district.database.transaction(DISTRICT) as conn:
+        for query, index in expected.items():
+            plan = await conn.fetch(f"EXPLAIN {query}", *values.get(query, (START,)))
+            text = "\n".join(row[0] for row in plan)
+            assert index in text, text
+            assert "Seq Scan on obligations" not in text, text
+
+
+async def test_the_gauges_show_what_is_owed_and_for_how_long(district):
+    family = await district.known_family()
+    await district.tell(family.grade(uuid4()))
+    await district.advance(25 * HOUR)
+    await district.deadlines.notice_overdue()
+    assert await district.deadlines.measure() == 0
+    assert REGISTRY.get_sample_value("sutki_publisher_open_obligations", {"route": "paper"}) == 1
+    assert REGISTRY.get_sample_value("sutki_publisher_overdue_obligations") == 3
+    assert REGISTRY.get_sample_value("sutki_publisher_oldest_unmet_age_seconds") == 25 * 3600
+
+
+async def test_the_time_to_available_has_a_bucket_of_exactly_24_hours(district):
+    def in_time() -> float:
+        name = "sutki_publisher_time_to_available_seconds_bucket"
+        return REGISTRY.get_sample_value(name, {"route": "screen", "le": "86400.0"}) or 0.0
+
+    before = in_time()
+    family, just, late = await district.known_family(), uuid4(), uuid4()
+    await district.tell(family.grade(just), family.grade(late))
+    await district.tell(family.visible(just, family.mother, at=START + 24 * HOUR))
+    await district.tell(family.visible(late, family.mother, at=START + 24 * HOUR + SECOND))
+    assert in_time() == before + 1
