@@ -42,7 +42,7 @@ async def service_database(templates: Templates) -> AsyncIterator[ServiceDatabas
 async def _cluster(brokers: int) -> AsyncIterator[KafkaCluster]:
     folder = folders.make(f"kafka{brokers}")
     try:
-        cluster = KafkaCluster(folder, brokers=brokers)
+        cluster = KafkaCluster(folder, brokers=brokers, quick=True)
     except Unavailable as unavailable:
         folders.remove(folder)
         leave_out(unavailable.reason)
@@ -59,7 +59,8 @@ async def kafka_broker() -> AsyncIterator[KafkaCluster]:
     """One Apache Kafka broker of this run; no test may take it down, since all share it."""
     async for cluster in _cluster(1):
         yield cluster
-        assert cluster.alive, f"the shared broker ended during the run. {cluster.broker(0).log_tail()}"
+        broker = cluster.broker(0)
+        assert broker.alive, f"the shared broker ended with {broker.exit_code} during the run. {broker.log_tail()}"
 
 
 @pytest.fixture(scope="session")

@@ -35,6 +35,17 @@ async def lock(conn: Connection, what: str) -> None:
     await conn.execute(_LOCK, f"gradebook/{what}")
 
 
+_PLAN_ANEW = "SET LOCAL plan_cache_mode = force_custom_plan"
+
+
+async def plan_anew(conn: Connection) -> None:
+    """For the rest of the transaction each statement is planned for the tables as they are.
+
+    A connection keeps its plans: one made while a table was nearly empty would read all of it for every batch of an import.
+    """
+    await conn.execute(_PLAN_ANEW)
+
+
 _SUBJECTS = "SELECT subject_id, title FROM subjects WHERE subject_id = ANY($1::uuid[])"
 
 

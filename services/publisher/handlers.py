@@ -25,8 +25,9 @@ from services.publisher.domain.obligations import Due, Obligation, Opening, Rout
 from services.publisher.domain.policy import Policy, majority_on
 from services.publisher.domain.results import Result, from_exam_result, from_final_grade
 from services.publisher.domain.states import ObligationState
-from services.publisher.queries import obligations, people, results
-from services.publisher.queries.people import KnownConsent, StudentRow
+from services.publisher.queries import consents, obligations, people, results
+from services.publisher.queries.consents import KnownConsent
+from services.publisher.queries.people import StudentRow
 from services.publisher.reconciling import Pair, Reconciled, open_all, reconcile, settle_early
 from services.publisher.requesting import withdraw_requests
 
@@ -99,11 +100,11 @@ async def consents_changed(
     """Consents were given, refused or withdrawn: open obligations follow at once, unsent mails are cancelled."""
     students = [event.student_id for event in events]
     await people.lock_students(conn, students)
-    before = await people.consents_of_students(conn, students, now)
+    before = await consents.consents_of_students(conn, students, now)
     newer = [event for event in _last_of_each_pair(events) if _is_newer(event, before)]
     if not newer:
         return
-    await people.upsert_consents(conn, newer, now)
+    await consents.upsert_consents(conn, newer, now)
     changed = await reconcile(conn, sorted({event.student_id for event in newer}), now, policy)
     ended = [event for event in newer if _ends(event, before, now)]
     await ledger.append(conn, [_closed(event, changed) for event in ended], now)
@@ -154,7 +155,7 @@ def _closed(event: ConsentChanged, changed: Reconciled) -> ledger.Note:
 
 async def heartbeats_heard(conn: Connection, events: Sequence[ConsentHeartbeat], now: datetime) -> None:  # noqa: ARG001
     """The view of consents is complete up to these instants."""
-    await people.hear_heartbeats(conn, events)
+    await consents.hear_heartbeats(conn, events)
 
 
 async def final_grades_set(conn: Connection, events: Sequence[FinalGradeSet], now: datetime, *, policy: Policy) -> None:

@@ -1,6 +1,7 @@
 """The disclosure ledger: appended in the transaction of what it tells, exported, verified, also without a database."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -67,8 +68,8 @@ async def append(conn: Connection, notes: Sequence[Note], now: datetime) -> None
         results += [note.result_id for note in own]
     await queries.insert(conn, lines, results)
     await queries.move_heads(conn, new_heads)
-    for note in notes:
-        metrics.LEDGER_ENTRIES.labels(note.kind.value).inc()
+    for kind, count in Counter(note.kind for note in notes).items():
+        metrics.LEDGER_ENTRIES.labels(kind.value).inc(count)
     crash_here("publisher.after_ledger_before_commit")
 
 

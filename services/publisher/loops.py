@@ -19,7 +19,7 @@ from services.publisher.domain.deadlines import Late, lateness
 from services.publisher.domain.ledger import EntryKind
 from services.publisher.domain.obligations import MovedReason, Obligation
 from services.publisher.domain.policy import Policy
-from services.publisher.queries import availability, board, obligations, people
+from services.publisher.queries import availability, board, consents, obligations, people
 from services.publisher.queries.planning import prefer_indexes
 from services.publisher.reconciling import reconcile
 from services.publisher.requesting import ask_for_paper
@@ -47,7 +47,7 @@ class Deadlines:
             DueLoop("paper-grouping", self.ask_for_paper, self._next(obligations.seconds_to_next_ask)),
             DueLoop("fall-back-to-paper", self.fall_back, self._next(obligations.seconds_to_next_fall_back)),
             DueLoop("overdue", self.notice_overdue, self._next(self._to_next_overdue)),
-            DueLoop("consents-take-effect", self.let_consents_take_effect, self._next(people.seconds_to_next_effect)),
+            DueLoop("consents-take-effect", self.let_consents_take_effect, self._next(consents.seconds_to_next_effect)),
             DueLoop("come-of-age", self.notice_majority, _never, idle_seconds=60),
             DueLoop("early-availability", self.forget_early, _never, idle_seconds=3600),
             DueLoop("gauges", self.measure, _never, idle_seconds=10),
@@ -87,7 +87,7 @@ class Deadlines:
         """
         async with self._round() as (conn, now):
             stale = 0
-            if await people.consents_fresh(conn, now, self.policy.consent_stale_after):
+            if await consents.consents_fresh(conn, now, self.policy.consent_stale_after):
                 self.stale_since = None
             else:
                 self.stale_since = self.stale_since or now
@@ -123,9 +123,9 @@ class Deadlines:
     async def let_consents_take_effect(self) -> int:
         """Routes by consents that were given for a later day, when that day has come; returns how many students."""
         async with self._round() as (conn, now):
-            due = await people.consents_to_take_effect(conn, now, ROUND)
+            due = await consents.consents_to_take_effect(conn, now, ROUND)
             students = await people.lock_free_students(conn, due) if due else []
-            await people.mark_consents_in_effect(conn, students, now)
+            await consents.mark_consents_in_effect(conn, students, now)
             await reconcile(conn, students, now, self.policy)
         return len(students)
 
@@ -149,7 +149,7 @@ class Deadlines:
             by_route = await board.open_by_route(conn)
             overdue = await board.overdue_open(conn, now)
             mails = await board.mails_by_state(conn)
-            as_of = await people.consents_as_of(conn)
+            as_of = await consents.consents_as_of(conn)
         first = min((due for _, due in by_route.values()), default=None)
         oldest = 0.0 if first is None else (now - first).total_seconds() + timedelta(hours=24).total_seconds()
         metrics.OLDEST_UNMET_SECONDS.set(max(0.0, oldest))

@@ -1,9 +1,16 @@
 """Ports on the loopback address that nobody listens on."""
 
+import random
 import socket
+from typing import Final
 
-LOOPBACK = "127.0.0.1"
+LOOPBACK: Final = "127.0.0.1"
+_FIRST, _LAST = 15_000, 32_000
+"""Below the range from which systems take the local ends of outgoing connections: one of those could take a port away
+between our choosing it and a server's listening on it, or while a killed server is away."""
+
 _handed_out: set[int] = set()
+_random = random.SystemRandom()
 
 
 def is_free(port: int) -> bool:
@@ -17,22 +24,17 @@ def is_free(port: int) -> bool:
     return True
 
 
-def free_port(preferred: int | None = None) -> int:
-    """The preferred port when it is free, else one that the system names; never the same twice in one process."""
-    if preferred is not None and preferred not in _handed_out and is_free(preferred):
-        _handed_out.add(preferred)
-        return preferred
-    while True:
-        with socket.socket() as probe:
-            probe.bind((LOOPBACK, 0))
-            port = int(probe.getsockname()[1])
-        if port not in _handed_out:
-            _handed_out.add(port)
-            return port
-
-
 def is_listening(port: int) -> bool:
     """Whether somebody accepts connections on the port."""
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex((LOOPBACK, port)) == 0
+
+
+def free_port(preferred: int | None = None) -> int:
+    """The preferred port when it is free, else another that is; never the same twice in one process."""
+    candidate = _random.randint(_FIRST, _LAST) if preferred is None else preferred
+    while candidate in _handed_out or not is_free(candidate):
+        candidate = _random.randint(_FIRST, _LAST)
+    _handed_out.add(candidate)
+    return candidate

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Final, Literal, Self, TypeVar
 
-from chassis.migrations import migrate
+from chassis.migrations import MigrationError, migrate
 from sutki.stack.errors import InUse, StackError
 from sutki.stack.kafka import KafkaCluster
 from sutki.stack.mail import MailSink
@@ -250,12 +250,13 @@ class Stack:
 
     async def _migrate(self) -> bool:
         """Brings all schemas up to date; true when one of them was there before."""
-        applied = await asyncio.gather(
-            *(
-                migrate(self.postgres.owner_url(name), name, PROJECT / "services" / name / "migrations")
-                for name in SERVICES
+        folders = {name: PROJECT / "services" / name / "migrations" for name in SERVICES}
+        try:
+            applied = await asyncio.gather(
+                *(migrate(self.postgres.owner_url(name), name, folder) for name, folder in folders.items())
             )
-        )
+        except MigrationError as error:
+            raise StackError(str(error)) from error
         return not all(any(file.startswith("chassis/0001") for file in files) for files in applied)
 
     async def _make_topics(self) -> None:

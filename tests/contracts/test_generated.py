@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from chassis.messages import headers_for
+from chassis.topics import RETENTION_MS
 from contracts import generate
 from contracts.catalogue import EVENTS, EXAMPLES, TOPICS, carrier
 from contracts.consent_changed import ConsentChanged
@@ -68,7 +69,7 @@ def test_every_topic_is_a_channel_with_its_policy(document):
         assert channel["address"] == topic
         policy = channel["bindings"]["kafka"]["topicConfiguration"]
         assert policy["cleanup.policy"] == (["compact"] if TOPICS[topic] else ["delete"])
-        assert ("retention.ms" in policy) is not TOPICS[topic]
+        assert policy.get("retention.ms") == (None if TOPICS[topic] else RETENTION_MS)
 
 
 def test_the_heartbeat_rides_on_the_topic_of_consents(document):

@@ -64,16 +64,21 @@ WHERE extract_id = ANY ($1::uuid[])
 ORDER BY school_id, year, ordinal
 """
 
+# MATERIALIZED: the few that are claimed come first, and only their names are looked up.
 _CLAIM_NUMBERED = f"""
-SELECT e.extract_id, e.school_id, e.number, e.numbered_at, e.failures,
+WITH claimed AS MATERIALIZED (
+    SELECT e.* FROM extracts e
+    WHERE e.state = 'numbered' AND (e.retry_at IS NULL OR e.retry_at <= $3) AND {_READY}
+    ORDER BY e.due_at LIMIT $2 FOR UPDATE SKIP LOCKED
+)
+SELECT c.extract_id, c.school_id, c.number, c.numbered_at, c.failures,
     school.name AS school_name, school.address AS school_address, school.time_zone,
     student.name AS student_name, student.class_name, recipient.name AS recipient_name
-FROM extracts e
-JOIN schools school ON school.school_id = e.school_id
-JOIN persons student ON student.person_id = e.student_id
-JOIN persons recipient ON recipient.person_id = e.recipient_id
-WHERE e.state = 'numbered' AND (e.retry_at IS NULL OR e.retry_at <= $3) AND {_READY}
-ORDER BY e.due_at LIMIT $2 FOR UPDATE OF e SKIP LOCKED
+FROM claimed c
+JOIN schools school ON school.school_id = c.school_id
+JOIN LATERAL (SELECT name, class_name FROM persons WHERE person_id = c.student_id LIMIT 1) student ON true
+JOIN LATERAL (SELECT name FROM persons WHERE person_id = c.recipient_id LIMIT 1) recipient ON true
+ORDER BY c.due_at
 """
 
 _LINES = """
@@ -126,8 +131,10 @@ _LACKS_OF = f"SELECT {_LACKS} FROM extracts e WHERE e.extract_id = $2"
 
 _COUNT_LACKS = f"""
 SELECT lack, count(*) AS extracts
-FROM extracts e, unnest({_LACKS}) AS lack
-WHERE e.state IN ('requested', 'numbered')
+FROM (
+    SELECT * FROM extracts WHERE state = 'requested'
+    UNION ALL SELECT * FROM extracts WHERE state = 'numbered'
+) e, unnest({_LACKS}) AS lack
 GROUP BY lack
 """
 

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from chassis.database import Connection
-from services.gradebook import roster_queries
+from services.gradebook import queries, roster_queries
 from services.gradebook.records import RecordKind
 from services.gradebook.taking.common import Outcome, Placed, Taking
 from services.gradebook.taking.reference import take_periods, take_schools, take_subjects
@@ -32,6 +32,9 @@ TAKERS: dict[RecordKind, Taker] = {
 BATCH = 5000
 """Records taken with one set of statements."""
 
+PLANNED_ANEW_FROM = 200
+"""Batches of this size are worth a plan of their own."""
+
 
 async def take(conn: Connection, kind: RecordKind, taking: Taking, rows: Sequence[Placed[Any]]) -> Outcome:
     """Takes one batch of records of one kind and one school.
@@ -42,6 +45,8 @@ async def take(conn: Connection, kind: RecordKind, taking: Taking, rows: Sequenc
         taking: for whom.
         rows: at most `BATCH`.
     """
+    if len(rows) >= PLANNED_ANEW_FROM:
+        await queries.plan_anew(conn)
     if taking.client_school_id is not None:
         await roster_queries.see_own_school(conn, taking.client_school_id)
     return await TAKERS[kind](conn, taking, rows)

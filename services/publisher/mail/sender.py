@@ -24,7 +24,7 @@ from services.publisher.domain.policy import Policy
 from services.publisher.domain.states import NotificationState
 from services.publisher.mail.compose import Letterhead, Mail, UnusableAddress, compose
 from services.publisher.mail.smtp import MailConnection, Server, Verdict
-from services.publisher.queries import notifications, people
+from services.publisher.queries import consents, notifications
 
 ABANDONED_ROUND = 500
 STALE_DELAY_SECONDS = 5.0
@@ -118,7 +118,7 @@ class MailSender:
     async def _claim(self) -> tuple[list[Letter], int]:
         async with self.database.transaction(DISTRICT) as conn:
             now = await self.clock.now(conn)
-            if not await people.consents_fresh(conn, now, self.policy.consent_stale_after):
+            if not await consents.consents_fresh(conn, now, self.policy.consent_stale_after):
                 log.warning("mails_wait_for_fresh_consents")
                 return [], 0
             await notifications.seen(conn, self.sender_id, now)
@@ -151,7 +151,7 @@ class MailSender:
         async with self.database.transaction(DISTRICT) as conn:
             now = await self.clock.now(conn)
             is_ours, allowed = await notifications.standing(conn, letter.notification_id, self.sender_id, now)
-            fresh = await people.consents_fresh(conn, now, self.policy.consent_stale_after)
+            fresh = await consents.consents_fresh(conn, now, self.policy.consent_stale_after)
         if not allowed:
             return Outcome(letter, NotificationState.CANCELLED, "no_consent")
         if not is_ours or not fresh:
