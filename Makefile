@@ -28,7 +28,7 @@ setup: $(READY) ## the locked environment in .venv, with the command line .venv/
 $(READY): uv.lock pyproject.toml
 	@if ! command -v "$(UV)" >/dev/null 2>&1; then \
 		echo "Installing uv into var/uv …"; \
-		python3 -m pip install --quiet --disable-pip-version-check --upgrade --target var/uv uv; \
+		python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --upgrade --target var/uv uv; \
 	fi
 	@echo "Installing the locked environment …"
 	@"$(UV)" sync --frozen --quiet

@@ -36,7 +36,7 @@ def progress() -> Iterator[Progress]:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         console=err,
-        transient=not err.is_terminal,
+        disable=not err.is_terminal,
     ) as display:
         yield display
 

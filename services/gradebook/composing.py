@@ -13,43 +13,12 @@ from chassis.database import Connection
 from contracts.person_changed import PersonChanged
 from contracts.study_group_changed import StudyGroupChanged
 
+# Each person is looked up alone (LATERAL, fenced by OFFSET 0 where the planner would dissolve it): a few rows by an index each
+# time. Joined as sets, tables that have just been filled by an import were misjudged and compared row by row.
 _COMPOSE_PERSONS = """
 WITH ids AS (SELECT DISTINCT person_id FROM unnest($1::uuid[]) AS i (person_id)),
-facts AS (
-    SELECT person_id,
-           coalesce(array_agg(DISTINCT role ORDER BY role) FILTER (WHERE active), '{}') AS roles,
-           coalesce(array_agg(DISTINCT school_id ORDER BY school_id) FILTER (WHERE active), '{}') AS school_ids,
-           array_agg(DISTINCT school_id) AS known_to,
-           bool_or(active AND role = 'student') AS studies,
-           (array_agg(school_id ORDER BY active DESC, first_stated_at DESC, school_id)
-               FILTER (WHERE role = 'student'))[1] AS school_id,
-           (array_agg(birth_date ORDER BY active DESC, stated_at DESC, school_id, role)
-               FILTER (WHERE birth_date IS NOT NULL))[1] AS birth_date,
-           (array_agg(jsonb_build_object('family', family, 'given', given, 'patronymic', patronymic)
-               ORDER BY active DESC, stated_at DESC, school_id, role))[1] AS name
-    FROM person_records JOIN ids USING (person_id)
-    GROUP BY person_id
-),
-classes AS (
-    SELECT DISTINCT ON (m.person_id) m.person_id, g.group_id, g.school_id, g.name, g.grade_level
-    FROM ids
-    JOIN group_members AS m USING (person_id)
-    JOIN study_groups AS g USING (group_id)
-    JOIN person_records AS r ON r.person_id = m.person_id AND r.school_id = g.school_id AND r.role = 'student'
-    WHERE m.active AND r.active AND g.open AND g.kind = 'class'
-    ORDER BY m.person_id, m.joined_at DESC, g.group_id
-),
-represented AS (
-    SELECT r.student_id AS person_id,
-           jsonb_agg(
-               jsonb_build_object('representative_id', r.representative_id, 'kind', r.kind, 'in_force', r.in_force)
-               ORDER BY r.representative_id
-           ) AS representatives
-    FROM ids JOIN representations AS r ON r.student_id = ids.person_id
-    GROUP BY r.student_id
-),
 composed AS (
-    SELECT f.person_id, f.known_to,
+    SELECT ids.person_id, f.known_to,
            jsonb_build_object(
                'roles', f.roles, 'school_ids', f.school_ids, 'name', f.name, 'birth_date', f.birth_date,
                'enrolment', CASE WHEN f.studies THEN jsonb_build_object(
@@ -60,9 +29,43 @@ composed AS (
                    'representatives', coalesce(r.representatives, '[]')
                ) END
            ) AS state
-    FROM facts AS f
-    LEFT JOIN classes AS c USING (person_id)
-    LEFT JOIN represented AS r USING (person_id)
+    FROM ids
+    CROSS JOIN LATERAL (
+        SELECT coalesce(array_agg(DISTINCT role ORDER BY role) FILTER (WHERE active), '{}') AS roles,
+               coalesce(array_agg(DISTINCT school_id ORDER BY school_id) FILTER (WHERE active), '{}') AS school_ids,
+               array_agg(DISTINCT school_id) AS known_to,
+               bool_or(active AND role = 'student') AS studies,
+               (array_agg(school_id ORDER BY active DESC, first_stated_at DESC, school_id)
+                   FILTER (WHERE role = 'student'))[1] AS school_id,
+               (array_agg(birth_date ORDER BY active DESC, stated_at DESC, school_id, role)
+                   FILTER (WHERE birth_date IS NOT NULL))[1] AS birth_date,
+               (array_agg(jsonb_build_object('family', family, 'given', given, 'patronymic', patronymic)
+                   ORDER BY active DESC, stated_at DESC, school_id, role))[1] AS name
+        FROM person_records WHERE person_id = ids.person_id
+    ) AS f
+    LEFT JOIN LATERAL (
+        SELECT g.group_id, g.school_id, g.name, g.grade_level
+        FROM (SELECT group_id, joined_at FROM group_members WHERE person_id = ids.person_id AND active OFFSET 0) AS m
+        CROSS JOIN LATERAL (
+            SELECT group_id, school_id, name, grade_level
+            FROM study_groups WHERE group_id = m.group_id AND open AND kind = 'class' OFFSET 0
+        ) AS g
+        WHERE EXISTS (
+            SELECT FROM person_records AS p
+            WHERE p.person_id = ids.person_id AND p.school_id = g.school_id AND p.role = 'student' AND p.active OFFSET 0
+        )
+        ORDER BY m.joined_at DESC, g.group_id
+        LIMIT 1
+    ) AS c ON true
+    LEFT JOIN LATERAL (
+        SELECT jsonb_agg(
+                   jsonb_build_object('representative_id', representative_id, 'kind', kind, 'in_force', in_force)
+                   ORDER BY representative_id
+               ) AS representatives
+        FROM representations WHERE student_id = ids.person_id
+    ) AS r ON true
+    WHERE f.known_to IS NOT NULL
+    OFFSET 0
 )
 UPDATE persons AS p
 SET state = c.state, known_to = c.known_to, revision = p.revision + 1, changed_at = $2

@@ -56,7 +56,7 @@ def queue(school: School = None, due_within: DueWithin = None) -> None:
             rows = []
             for one in [school] if school else await handlers.schools_with_queue(database):
                 waiting = await handlers.print_queue(database, DatabaseClock(), DISTRICT, one, due_within=due_within)
-                first = f"{min(item.due_at for item in waiting):%Y-%m-%d %H:%M} UTC" if waiting else ""
+                first = f"{min(item.extract.due_at for item in waiting):%Y-%m-%d %H:%M} UTC" if waiting else ""
                 rows.append((str(one), len(waiting), first))
             return rows
 

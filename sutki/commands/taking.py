@@ -5,7 +5,7 @@ import csv
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 import typer
@@ -88,7 +88,7 @@ def print_report(report: Report) -> None:
     for kind, count in report.counts.items():
         counts.add_row(str(kind), str(count.added), str(count.changed), str(count.unchanged), str(count.rejected))
     out.print(counts)
-    language = "en" if english() else "ru"
+    language: Literal["ru", "en"] = "en" if english() else "ru"
     for item in report.rejections[:SHOWN_REJECTIONS]:
         place = f"{item.file}:{item.line}" if item.line else item.file
         err.print(f"{place} {item.field}: {item.reason(language)} [{item.code}]", markup=False)
@@ -152,13 +152,13 @@ def _finish(report: consent_importing.ImportReport) -> None:
     out.print(
         tr(
             f"строк {report.rows}: записано {report.registered}, без изменений {report.unchanged}, "
-            f"отклонено {report.rejected_rows}",
+            f"отклонено {report.rejected}",
             f"{report.rows} rows: {report.registered} registered, {report.unchanged} unchanged, "
-            f"{report.rejected_rows} rejected",
+            f"{report.rejected} rejected",
         ),
     )
     for item in report.rejections[:SHOWN_REJECTIONS]:
-        reason = item.reason("en" if english() else "ru")
+        reason = item.en if english() else item.ru
         err.print(f"{item.file}:{item.line} {item.field}: {reason} [{item.code}]", markup=False)
     raise typer.Exit(report.exit_code)
 

@@ -87,34 +87,63 @@ async def examine(stack: Stack, truth: Truth, *, seconds: float) -> Report:
     addressed = await _mail_addresses(stack)
     lost, unsent, letters = await _what_is_lost(truth)
     checks = [
-        Check("results", tr("итоговых отметок и экзаменов", "final grades and exam results"), shown.results, truth.results),
-        Check("obligations", tr("обязательств: результат × получатель", "obligations: result × recipient"),
-              obligations.total, truth.obligations),
+        Check(
+            "results", tr("итоговых отметок и экзаменов", "final grades and exam results"), shown.results, truth.results
+        ),
+        Check(
+            "obligations",
+            tr("обязательств: результат × получатель", "obligations: result × recipient"),
+            obligations.total,
+            truth.obligations,
+        ),
         Check("available_by_screen", tr("доступно на экране", "available by screen"), obligations.screen),
         Check("available_by_paper", tr("доступно на бумаге", "available by paper"), obligations.paper),
-        Check("available_with_representative", tr("ученику вместе с родителем", "to the student with a parent"),
-              obligations.with_representative),
+        Check(
+            "available_with_representative",
+            tr("ученику вместе с родителем", "to the student with a parent"),
+            obligations.with_representative,
+        ),
         Check("open", tr("ещё не доступно", "not yet available"), obligations.open, 0),
         Check("late_by_us", tr("поздно по нашей вине", "late by us"), obligations.late_by_us + obligations.overdue, 0),
         Check("late_at_source", tr("поздно у источника", "late at source"), obligations.late_at_source, 0),
         Check("emails_accepted", tr("писем принято", "e-mails accepted"), len(addressed), mails.get("sent", 0)),
-        Check("emails_without_consent", tr("писем без согласия", "e-mails without consent"),
-              sum(one not in truth.mail_addresses for one in addressed), 0),
-        Check("emails_undecided", tr("писем с неизвестной судьбой", "e-mails of unknown fate"),
-              mails.get("undecided", 0) + mails.get("failed", 0), 0),
+        Check(
+            "emails_without_consent",
+            tr("писем без согласия", "e-mails without consent"),
+            sum(one not in truth.mail_addresses for one in addressed),
+            0,
+        ),
+        Check(
+            "emails_undecided",
+            tr("писем с неизвестной судьбой", "e-mails of unknown fate"),
+            mails.get("undecided", 0) + mails.get("failed", 0),
+            0,
+        ),
         Check("extracts_printed", tr("выписок напечатано", "extracts printed"), printed),
-        Check("shown_as_promised", tr("видят всё, что должны (человек × результат)", "see all they should (person × result)"),
-              shown.allowed, shown.promised),
+        Check(
+            "shown_as_promised",
+            tr("видят всё, что должны (человек × результат)", "see all they should (person × result)"),
+            shown.allowed,
+            shown.promised,
+        ),
         Check("shown_without_consent", tr("видно без согласия", "shown without consent"), shown.forbidden, 0),
-        Check("withdrawn_see", tr("после отзыва видно при входе", "seen at sign-in after withdrawal"),
-              await _seen_after_withdrawal(stack, truth), 0),
+        Check(
+            "withdrawn_see",
+            tr("после отзыва видно при входе", "seen at sign-in after withdrawal"),
+            await _seen_after_withdrawal(stack, truth),
+            0,
+        ),
         Check("lost", tr("потеряно", "lost"), lost, 0),
         Check("events_unsent", tr("событий в пути", "events still on their way"), unsent, 0),
         Check("dead_letters", tr("событий отвергнуто", "dead letters"), letters, 0),
-        Check("ledger_faults", tr("нарушений цепочки журнала раскрытия", "faults of the ledger's chain"),
-              len(chain.faults), 0),
+        Check(
+            "ledger_faults",
+            tr("нарушений цепочки журнала раскрытия", "faults of the ledger's chain"),
+            len(chain.faults),
+            0,
+        ),
         Check("ledger_entries", tr("записей журнала раскрытия", "entries of the ledger"), chain.entries),
-    ]  # fmt: skip
+    ]
     return Report(checks, seconds)
 
 
@@ -161,9 +190,8 @@ async def _read_some(
 
 async def _results_per_student() -> dict[UUID, int]:
     counts: dict[UUID, int] = {}
-    async with environment.database("gradebook") as database:
-        async with database.transaction(DISTRICT) as conn:
-            rows = await conn.fetch("SELECT student_id FROM final_grades UNION ALL SELECT student_id FROM exam_results")
+    async with environment.database("gradebook") as database, database.transaction(DISTRICT) as conn:
+        rows = await conn.fetch("SELECT student_id FROM final_grades UNION ALL SELECT student_id FROM exam_results")
     for row in rows:
         counts[row["student_id"]] = counts.get(row["student_id"], 0) + 1
     return counts

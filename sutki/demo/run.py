@@ -181,9 +181,9 @@ class Demo:
 
     async def _consents(self, name: str, *, withdrawals: bool = False) -> None:
         report = await take_consents(self._district_folder / name, withdrawals=withdrawals)
-        if report.rejected_rows:
+        if report.rejected:
             reasons = "; ".join(f"{item.line} {item.field} {item.code}" for item in report.rejections[:5])
-            raise DemoError(f"{name}: {report.rejected_rows} " + tr("отклонено", "rejected") + f": {reasons}")
+            raise DemoError(f"{name}: {report.rejected} " + tr("отклонено", "rejected") + f": {reasons}")
 
     async def _release(self, district: District, truth: Truth) -> None:
         async with environment.database("gradebook") as database:
@@ -215,8 +215,8 @@ class Demo:
                     raise DemoError(
                         tr("не раскрыто вовремя", "not settled in time")
                         + f": {now.total}/{truth.obligations}, open {now.open}, sheets {waiting}, mails {unsent}; "
-                        + tr("журналы: ", "logs: ")
-                        + str(self.folder / "logs")
+                        + tr("журналы", "logs")
+                        + f": {self.folder / 'logs'}"
                     )
                 await asyncio.sleep(POLL_SECONDS)
 

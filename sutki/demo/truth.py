@@ -2,11 +2,14 @@
 
 import csv
 import json
+from collections import Counter
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from sutki.sample.district import District
+from sutki.sample.district import TIME_ZONE, District
 
 
 @dataclass(frozen=True)
@@ -28,13 +31,8 @@ class Truth:
     """Person to login and password."""
     results: int
     marks: int
-
-    @property
-    def obligations(self) -> int:
-        """One per result and recipient: every representative in force, and the student."""
-        return self._obligations
-
-    _obligations: int = 0
+    obligations: int
+    """One per result and recipient: every representative in force, and the student."""
 
     def may_see(self, reader: str) -> set[str]:
         """The students about whom a person may be shown anything."""
@@ -44,22 +42,23 @@ class Truth:
 
 def read(folder: Path, district: District) -> Truth:
     """The truth about a district that was written into a folder."""
-    representatives: dict[str, set[str]] = {}
+    adults = _adults(district)
+    representatives: dict[str, set[str]] = {one.person_id: set() for one in district.people if one.role == "student"}
     for row in district.representatives:
-        if row.in_force:
-            representatives.setdefault(row.student_id, set()).add(row.representative_id)
+        if row.in_force and row.student_id not in adults:
+            representatives[row.student_id].add(row.representative_id)
     consents = _rows(folder / "consents.csv")
     withdrawn = {(row["representative_id"], row["student_id"]) for row in _rows(folder / "withdrawals.csv")}
     accounts = {row["person_id"]: (row["login"], row["password"]) for row in _rows(folder / "accounts.csv")}
     given = {pair(row) for row in consents if row["cabinet"] == "given"}
     no_internet = {pair(row) for row in consents if row["no_internet"] == "true"}
     everybody = {(one, student) for student, some in representatives.items() for one in some}
+    everybody |= {(student, student) for student in adults}
     consenting = (given & everybody) - withdrawn
     on_screen = {(one, student) for one, student in consenting - no_internet if one in accounts}
     mailed = {row["email_address"] for row in consents if row["email"] == "given"} - {""}
-    results: dict[str, int] = {}
-    for student_id in [row.student_id for row in district.final_grades] + [r.student_id for r in district.exam_results]:
-        results[student_id] = results.get(student_id, 0) + 1
+    results = Counter([row.student_id for row in district.final_grades])
+    results.update(row.student_id for row in district.exam_results)
     return Truth(
         manifest=json.loads((folder / "manifest.json").read_text(encoding="utf-8")),
         representatives=representatives,
@@ -68,10 +67,22 @@ def read(folder: Path, district: District) -> Truth:
         mail_addresses=mailed,
         silent_addresses={row["email_address"] for row in consents} - mailed - {""},
         accounts=accounts,
-        results=sum(results.values()),
+        results=results.total(),
         marks=len(district.marks),
-        _obligations=sum(count * (1 + len(representatives.get(one, ()))) for one, count in results.items()),
+        obligations=sum(count * (1 + len(representatives[one])) for one, count in results.items()),
     )
+
+
+def _adults(district: District) -> set[str]:
+    """Students who decide for themselves: from their eighteenth birthday at the school's midnight."""
+    today = district.base.astimezone(ZoneInfo(TIME_ZONE)).date()
+    return {one.person_id for one in district.people if one.role == "student" and _years(one.birth_date, today) >= 18}
+
+
+def _years(born: date | None, day: date) -> int:
+    if born is None:
+        return 0
+    return day.year - born.year - ((day.month, day.day) < (born.month, born.day))
 
 
 def pair(row: dict[str, str]) -> tuple[str, str]:

@@ -74,6 +74,8 @@ class Stack:
     ) -> None:
         self.folder = folder.resolve()
         self.folder.mkdir(parents=True, exist_ok=True)
+        for private in ("mail", "logs", "kafka"):  # events and mails name children; PostgreSQL guards its own
+            (self.folder / private).mkdir(mode=0o700, exist_ok=True)
         self._lock: IO[str] | None = None
         self._environment = dict(environment or {})
         self._replay = replay

@@ -7,12 +7,13 @@ import asyncpg
 import pytest
 
 from chassis.database import DISTRICT, Scope, school
-from services.gradebook import handlers
+from services.gradebook import composing, handlers
 from services.gradebook.handlers import Sender
 from services.gradebook.records import MODELS, RecordKind
 from services.gradebook.rejections import Code
 from services.gradebook.taking import Outcome, Placed
 from tests.integration.test_gradebook_journal import DISTRICT_FILES, SET_AT, Journal, district, journal
+from tests.support.databases import ServiceDatabases
 
 __all__ = ["district", "journal"]
 
@@ -207,3 +208,30 @@ async def test_history_is_only_appended_to(district: Journal) -> None:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             async with district.database.transaction(DISTRICT) as conn:
                 await conn.execute(statement)
+
+
+async def test_the_planner_does_not_take_a_policy_for_a_sieve(
+    district: Journal, service_database: ServiceDatabases
+) -> None:
+    """Judged to let 0.5 % of the rows through, policies made joins of batches compare every row with every other."""
+    async with service_database.as_superuser("gradebook") as superuser:
+        await superuser.execute(
+            "INSERT INTO disclosures SELECT gen_random_uuid(), 1, gen_random_uuid(), 'exam_result', now(), false"
+            " FROM generate_series(1, 4000)"
+        )
+        await superuser.execute("ANALYZE disclosures")
+    async with district.database.transaction(DISTRICT) as conn:
+        plan = await conn.fetchval("EXPLAIN (FORMAT JSON) SELECT * FROM disclosures")
+    assert plan[0]["Plan"]["Plan Rows"] >= 1000
+
+
+async def test_a_persons_state_is_composed_by_indexes_alone(district: Journal) -> None:
+    async with district.database.transaction(DISTRICT) as conn:
+        await conn.execute("SET LOCAL enable_seqscan = off")
+        arguments = [district.clock.at, 1]
+        plan = "\n".join(
+            row[0] for row in await conn.fetch(f"EXPLAIN {composing._COMPOSE_PERSONS}", [UUID(int=1)], *arguments)
+        )
+    for index in ("group_members_person_id", "person_records_pkey", "representations_pkey", "study_groups_pkey"):
+        assert index in plan
+    assert "Join Filter" not in plan

@@ -12,6 +12,7 @@ from chassis.database import DISTRICT
 from services.publisher import acknowledging, handlers, ledger, loops, reconciling
 from services.publisher.mail import sender as sending
 from services.publisher.queries import board, obligations
+from services.publisher.queries.planning import prefer_indexes
 from tests.integration.publisher_district import HOUR, SECOND, START, District
 from tests.support.databases import ServiceDatabases
 
@@ -175,13 +176,10 @@ async def test_a_sender_that_dies_leaves_its_mail_undecided_and_it_is_sent_at_mo
         controller.stop()
 
 
-async def test_the_timers_read_their_own_indexes_however_long_the_history_is(
-    district, service_database: ServiceDatabases
-):
+async def a_long_history(district: District, service_database: ServiceDatabases) -> None:
+    """A few obligations that are open, and sixty thousand that were met long ago; nothing is analysed yet."""
     family = await district.known_family(email="mother@example.org")
-    for _ in range(20):
-        result = uuid4()
-        await district.tell(family.grade(result))
+    await district.tell(*(family.grade(uuid4()) for _ in range(20)))
     async with service_database.as_superuser("publisher") as conn:
         await conn.execute(
             """
@@ -191,32 +189,58 @@ async def test_the_timers_read_their_own_indexes_however_long_the_history_is(
             FROM obligations, generate_series(1, 1000)
             """
         )
-        await conn.execute("ANALYZE obligations")
-    expected = {
-        obligations._ASK_PAPER_CANDIDATES: "obligations_to_ask_paper",
-        obligations._NEXT_ASK: "obligations_to_ask_paper",
-        obligations._FALL_BACK: "obligations_to_fall_back",
-        obligations._NEXT_FALL_BACK: "obligations_to_fall_back",
-        obligations._NOTICE_OVERDUE: "obligations_to_be_overdue",
-        obligations._NEXT_OVERDUE: "obligations_to_be_overdue",
-        obligations._LOCK_OPEN_OF_STUDENTS: "obligations_of_student",
-        board._BOARD: "obligations_board",
-        board._OPEN_BY_ROUTE: "obligations_",
-    }
-    values = {
-        obligations._ASK_PAPER_CANDIDATES: (START, 500),
-        obligations._FALL_BACK: (START, 500, "not_acknowledged"),
-        obligations._NOTICE_OVERDUE: (START, START, 500),
-        obligations._LOCK_OPEN_OF_STUDENTS: ([family.student],),
-        board._BOARD: (district.school_id, "open", None, None, None, None, 100),
-        board._OPEN_BY_ROUTE: (),
-    }
+
+
+async def plan_of(district: District, query: str, *values: Any) -> str:
     async with district.database.transaction(DISTRICT) as conn:
-        for query, index in expected.items():
-            plan = await conn.fetch(f"EXPLAIN {query}", *values.get(query, (START,)))
-            text = "\n".join(row[0] for row in plan)
-            assert index in text, text
-            assert "Seq Scan on obligations" not in text, text
+        await prefer_indexes(conn)
+        return "\n".join(row[0] for row in await conn.fetch(f"EXPLAIN {query}", *values))
+
+
+async def test_the_timers_read_their_own_indexes_however_long_the_history_is(
+    district, service_database: ServiceDatabases
+):
+    await a_long_history(district, service_database)
+    async with service_database.as_superuser("publisher") as conn:
+        await conn.execute("ANALYZE obligations")
+    for query, index, values in (
+        (obligations._ASK_PAPER_CANDIDATES, "obligations_to_ask_paper", (START, 500)),
+        (obligations._NEXT_ASK, "obligations_to_ask_paper", (START,)),
+        (obligations._FALL_BACK, "obligations_to_fall_back", (START, 500, "not_acknowledged")),
+        (obligations._NEXT_FALL_BACK, "obligations_to_fall_back", (START,)),
+        (obligations._NOTICE_OVERDUE, "obligations_to_be_overdue", (START, START, 500)),
+        (obligations._NEXT_OVERDUE, "obligations_to_be_overdue", (START,)),
+        (obligations._LOCK_OPEN_OF_STUDENTS, "obligations_of_student", ([uuid4()],)),
+        (board._BOARD, "obligations_board", (district.school_id, "open", None, None, None, None, 100)),
+        (board._OPEN_BY_ROUTE, "using obligations_", ()),
+    ):
+        plan = await plan_of(district, query, *values)
+        assert index in plan, plan
+        assert "Seq Scan on obligations" not in plan, plan
+
+
+@pytest.mark.parametrize("analysed", [False, True])
+async def test_a_batch_looks_its_obligations_up_by_their_key(district, service_database: ServiceDatabases, analysed):
+    await a_long_history(district, service_database)
+    if analysed:
+        async with service_database.as_superuser("publisher") as conn:
+            await conn.execute("ANALYZE obligations")
+    many = 1000
+    people, numbers, instants = [uuid4() for _ in range(many)], [1] * many, [START] * many
+    nothing = [None] * many
+    for query, values in (
+        (obligations._LOCK_OPEN_OF_VERSIONS, (people, numbers)),
+        (obligations._ASSIGN_REQUEST, (people, numbers, people, people)),
+        (obligations._CHANGE_ROUTES, (people, numbers, people, ["paper"] * many, instants, nothing)),
+        (obligations._CLOSE, (people, numbers, people, "cancelled", START)),
+        (
+            obligations._MEET,
+            (people, numbers, people, ["paper"] * many, instants, ["no"] * many, nothing, nothing, nothing),
+        ),
+    ):
+        plan = await plan_of(district, query, *values)
+        assert "obligations_pkey" in plan, plan
+        assert "Index Cond: ((result_id = v.result_id)" in plan, plan
 
 
 async def test_the_gauges_show_what_is_owed_and_for_how_long(district):

@@ -105,7 +105,7 @@ async def test_a_frozen_broker_does_not_stop_the_others(kafka3: KafkaCluster) ->
     topic = await _topic(kafka3.bootstrap, 3)
     kafka3.broker(1).freeze()
     try:
-        await _send(kafka3.bootstrap, topic, b"while one sleeps")
+        await _send(kafka3.bootstrap, topic, b"while one sleeps", patience_ms=5_000)
     finally:
         kafka3.broker(1).thaw()
     await kafka3.restart(broker=1)

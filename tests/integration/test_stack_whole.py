@@ -9,7 +9,6 @@ from pathlib import Path
 
 import asyncpg
 import httpx
-import psutil  # type: ignore[import-untyped, unused-ignore]
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
@@ -28,7 +27,7 @@ from pathlib import Path
 from sutki.stack.stack import Stack
 
 async def main():
-    async with Stack(Path(sys.argv[1]), fast=True):
+    async with Stack(Path(sys.argv[1]), fast=True, progress=lambda part, state: print(part, state, flush=True)):
         print("up", flush=True)
         await asyncio.Event().wait()
 
@@ -93,6 +92,12 @@ async def test_the_variables_file_leads_the_command_line_to_the_databases(up: tu
             await connection.close()
 
 
+async def test_nobody_else_on_the_machine_reads_mails_events_or_data(up: tuple[Stack, Asked]) -> None:
+    stack, _ = up
+    for part in ("mail", "logs", "kafka", "postgres/server"):
+        assert (stack.folder / part).stat().st_mode & 0o077 == 0, part
+
+
 async def test_a_second_stack_in_the_folder_is_refused_and_told_who_holds_it(up: tuple[Stack, Asked]) -> None:
     stack, _ = up
     with pytest.raises(InUse, match=r"another stack \(pid \d+\) runs in"):
@@ -134,26 +139,41 @@ async def test_a_part_that_cannot_start_brings_everything_down_and_its_log_is_sh
     assert not stack.broker.alive
     assert not stack.mail.alive
     assert not stack.env_file.exists()
-    async with Stack(folder, fast=True) as mended:
-        assert mended.service("extracts").alive
 
 
-@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
-async def test_nothing_outlives_the_stack_and_the_folder_can_be_used_again(folder: Path, end: signal.Signals) -> None:
-    runner = subprocess.Popen(  # noqa: ASYNC220
-        [sys.executable, "-c", RUNNER, str(folder)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    assert runner.stdout is not None
-    assert (await asyncio.to_thread(runner.stdout.readline)).strip() == "up"
+async def test_nothing_outlives_a_killed_stack_and_its_folder_can_be_used_again(folder: Path) -> None:
+    runner = await _runner(folder, until="up")
     children = family(runner.pid)
-    assert len(children) >= 5 + 3
-    names = {psutil.Process(pid).name() for pid in children}
-    runner.send_signal(end)
-    await asyncio.to_thread(runner.wait, 60)
-    runner.stdout.close()
-    await eventually(lambda: all(is_gone(pid) for pid in children), within=30, what=f"the end of {names}")
+    assert len(children) >= len(SERVICES) + 3
+    runner.kill()
+    await _end(runner, children)
 
     asked = Asked()
     async with Stack(folder, fast=True, replay=asked) as again:
         assert again.service("gradebook").alive
     assert asked.times == 1, "the broker was empty beside databases that were not"
+
+
+async def test_ctrl_c_in_the_middle_of_the_start_leaves_nothing_behind(folder: Path) -> None:
+    runner = await _runner(folder, until="consent starting")
+    children = family(runner.pid)
+    runner.send_signal(signal.SIGINT)
+    await _end(runner, children)
+    assert not (folder / "stack.env").exists()
+
+
+async def _runner(folder: Path, *, until: str) -> "subprocess.Popen[str]":
+    runner = subprocess.Popen(  # noqa: ASYNC220
+        [sys.executable, "-c", RUNNER, str(folder)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert runner.stdout is not None
+    while (line := (await asyncio.to_thread(runner.stdout.readline)).strip()) != until:
+        assert line, "the runner ended before it was there"
+    return runner
+
+
+async def _end(runner: "subprocess.Popen[str]", children: list[int]) -> None:
+    await asyncio.to_thread(runner.wait, 60)
+    assert runner.stdout is not None
+    runner.stdout.close()
+    await eventually(lambda: all(is_gone(pid) for pid in children), within=30, what="the end of every child")

@@ -77,7 +77,7 @@ def test_a_service_starts_with_the_variables_that_compose_gives_it(
         assert field in fields, f"{variable} is no setting of {name}"
         if value is not None:
             monkeypatch.setenv(variable, str(value))
-    settings = SETTINGS[name]()  # type: ignore[call-arg]
+    settings = SETTINGS[name]()
     assert (
         settings.database_url
         == f"postgresql://sutki_{name}:{EXAMPLE[name.upper() + '_PASSWORD']}@postgres:5432/sutki_{name}"

@@ -54,7 +54,7 @@ async def test_a_process_ends_gracefully_and_says_with_what(tmp_path: Path) -> N
     assert process.alive
     assert process.memory_bytes() > 1_000_000
     assert await process.terminate() == -signal.SIGTERM
-    assert not process.alive
+    assert process.exit_code == -signal.SIGTERM
     assert process.memory_bytes() == 0
 
 
