@@ -195,10 +195,11 @@ class Consumer:
             now = await self._clock.now(conn)
             new = await inbox.claim(conn, self.name, [item.event_id for item in decoded])
             crash_here("consumer.after_inbox")
+            # First, so that a handler can see that something before its events is missing.
+            await dead_letters.keep(conn, self.name, poison)
             fresh = _first_of_each(decoded, new)
             for event_type, route in self._routes.items():
                 await _handle(conn, route, [item for item in fresh if item.event_type == event_type], now)
-            await dead_letters.keep(conn, self.name, poison)
             crash_here("consumer.before_commit")
         crash_here("consumer.after_commit")
         self._count(decoded, fresh, poison, now)

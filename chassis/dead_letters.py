@@ -27,6 +27,10 @@ WHERE replayed_at IS NULL AND ($1::bigint IS NULL OR id = $1) ORDER BY id FOR UP
 """
 _MARK = "UPDATE dead_letters SET replayed_at = clock_timestamp() WHERE id = ANY($1::bigint[])"
 _COUNT = "SELECT count(*) FROM dead_letters WHERE replayed_at IS NULL"
+_GAPS = """
+SELECT DISTINCT partition FROM dead_letters
+WHERE replayed_at IS NULL AND consumer = $1 AND right(topic, length($2)) = $2
+"""
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,19 @@ async def waiting(database: Database, *, limit: int = 100) -> list[DeadLetter]:
     """Those that wait, oldest first."""
     async with database.transaction(DISTRICT) as conn:
         return [DeadLetter(**dict(row)) for row in await conn.fetch(_LIST, limit)]
+
+
+async def partitions_with_gaps(conn: Connection, consumer: str, topic: str) -> set[int]:
+    """Partitions of a topic of which a consumer could not apply something that is still waiting.
+
+    Whoever concludes from a later message that everything before it was applied must leave these out.
+
+    Args:
+        conn: any transaction of the district's scope.
+        consumer: the consumer group.
+        topic: its name without prefix.
+    """
+    return {row["partition"] for row in await conn.fetch(_GAPS, consumer, topic)}
 
 
 async def replay(database: Database, producer: AIOKafkaProducer, letter_id: int | None = None) -> int:

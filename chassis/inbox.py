@@ -13,10 +13,11 @@ RETURNING event_id
 """
 
 _PRUNE = """
-DELETE FROM inbox WHERE (consumer, event_id) IN (
+WITH old AS MATERIALIZED (
     SELECT consumer, event_id FROM inbox WHERE received_at < clock_timestamp() - make_interval(secs => $1)
     ORDER BY received_at LIMIT $2 FOR UPDATE SKIP LOCKED
 )
+DELETE FROM inbox AS i USING old WHERE i.consumer = old.consumer AND i.event_id = old.event_id
 """
 
 

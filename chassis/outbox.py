@@ -17,10 +17,11 @@ ORDER BY position
 """
 
 _PRUNE = """
-DELETE FROM outbox WHERE id IN (
+WITH old AS MATERIALIZED (
     SELECT id FROM outbox WHERE published_at < clock_timestamp() - make_interval(secs => $1)
     ORDER BY published_at LIMIT $2 FOR UPDATE SKIP LOCKED
 )
+DELETE FROM outbox AS o USING old WHERE o.id = old.id
 """
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID, uuid5
 
+from chassis import dead_letters
 from chassis.clock import Clock
 from chassis.consuming import Consumer
 from chassis.crash import crash_here
@@ -84,8 +85,9 @@ async def take_consents(conn: Connection, events: Sequence[ConsentChanged], now:
 
 
 async def take_heartbeats(conn: Connection, events: Sequence[ConsentHeartbeat], now: datetime) -> None:
-    """How fresh the view of consents is."""
-    await projection.hear_heartbeats(conn, events, now)
+    """How fresh the view of consents is. Where a consent could not be applied, it is not fresh whatever comes later."""
+    gaps = await dead_letters.partitions_with_gaps(conn, PROJECTION, ConsentHeartbeat.CARRIER)
+    await projection.hear_heartbeats(conn, [event for event in events if event.partition not in gaps], now)
 
 
 async def take_marks(conn: Connection, events: Sequence[MarkRecorded], now: datetime) -> None:

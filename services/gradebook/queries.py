@@ -41,7 +41,8 @@ _PLAN_ANEW = "SET LOCAL plan_cache_mode = force_custom_plan"
 async def plan_anew(conn: Connection) -> None:
     """For the rest of the transaction each statement is planned for the tables as they are.
 
-    A connection keeps its plans: one made while a table was nearly empty would read all of it for every batch of an import.
+    A connection keeps its plans: one made while a table was nearly empty would read all of it for every batch of an
+    import.
     """
     await conn.execute(_PLAN_ANEW)
 

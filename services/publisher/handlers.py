@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TypeAlias
 from uuid import UUID
 
+from chassis import dead_letters
 from chassis.crash import crash_here
 from chassis.database import Connection
 from contracts.account_changed import AccountChanged
@@ -30,6 +31,8 @@ from services.publisher.queries.consents import KnownConsent
 from services.publisher.queries.people import StudentRow
 from services.publisher.reconciling import Pair, Reconciled, open_all, reconcile, settle_early
 from services.publisher.requesting import withdraw_requests
+
+CONSUMER = "publisher.obligations"
 
 OpenBefore: TypeAlias = dict[UUID, dict[UUID, datetime]]
 """By result and recipient: the deadline of an older version that was still owed."""
@@ -154,8 +157,9 @@ def _closed(event: ConsentChanged, changed: Reconciled) -> ledger.Note:
 
 
 async def heartbeats_heard(conn: Connection, events: Sequence[ConsentHeartbeat], now: datetime) -> None:  # noqa: ARG001
-    """The view of consents is complete up to these instants."""
-    await consents.hear_heartbeats(conn, events)
+    """The view of consents is complete up to these instants, but where a consent could not be applied."""
+    gaps = await dead_letters.partitions_with_gaps(conn, CONSUMER, ConsentHeartbeat.CARRIER)
+    await consents.hear_heartbeats(conn, [event for event in events if event.partition not in gaps])
 
 
 async def final_grades_set(conn: Connection, events: Sequence[FinalGradeSet], now: datetime, *, policy: Policy) -> None:

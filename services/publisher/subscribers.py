@@ -21,12 +21,10 @@ from services.publisher import acknowledging, handlers
 from services.publisher.domain.policy import Policy
 from services.publisher.queries.planning import prefer_indexes
 
-NAME = "publisher.obligations"
-
 
 def make_consumer(database: Database, clock: Clock, policy: Policy) -> Consumer:
     """The publisher's one consumer. Marks are not taken: nothing is owed about them within 24 hours."""
-    consumer = Consumer(NAME, database, clock)
+    consumer = Consumer(handlers.CONSUMER, database, clock)
 
     def ruled(
         handler: Callable[..., Awaitable[None]],

@@ -87,6 +87,18 @@ async def test_without_consent_nothing_is_acknowledged(world: World, answer: Dec
     assert await _told(world) == []
 
 
+async def test_who_lost_their_authority_is_not_acknowledged(world: World) -> None:
+    mother, father = uuid4(), uuid4()
+    child = world.student([mother, father])
+    await world.tell(child, world.consent(mother, child.person_id), world.consent(father, child.person_id))
+    for person_id in (mother, father, child.person_id):
+        await world.account(person_id)
+    await world.tell(world.student([mother], student_id=child.person_id, in_force=False, revision=2))
+    await world.tell(world.grade(child.person_id))
+    await world.look()
+    assert await _told(world) == []
+
+
 async def test_a_batch_of_many_results_tells_each_version_once_with_everybody(world: World) -> None:
     mother, father = uuid4(), uuid4()
     children = [world.student([mother, father]) for _ in range(20)]

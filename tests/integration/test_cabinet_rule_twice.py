@@ -88,9 +88,18 @@ CASES = st.builds(
         unique_by=lambda item: (item.result, item.revision),
     ),
 )
+PLAIN = Case(
+    zone=ZONES[0],
+    days_to_birthday=2000,
+    authorities=[Authority(0, in_force=True)],
+    answers=[Answer(0, Decision.GIVEN, timedelta(days=-30))],
+    values=[Value(0, 1, held=False, due=timedelta(0), withdrawn=False)],
+)
+"""A family to whom a result is shown, whenever the view of consents is fresh: in every example."""
 BEATS = st.one_of(
     st.just([1.0] * 3),
-    st.lists(st.sampled_from([0.0, 59.999, 60.0, 60.001, 300.0]), max_size=4),
+    st.sampled_from([[1.0, 2.0, 59.999999], [1.0, 2.0, 60.0], [1.0, 2.0, 60.000001], [60.0] * 3]),
+    st.lists(st.sampled_from([0.0, 60.0, 60.000001, 300.0]), max_size=4),
 )
 
 
@@ -209,7 +218,7 @@ async def test_the_policies_and_the_pure_rule_decide_alike(
 ) -> None:
     with suppress(_RolledBack):
         async with rule_database.transaction(DISTRICT) as conn:
-            await _compare(conn, cases, ages)
+            await _compare(conn, [PLAIN, *cases], ages)
             raise _RolledBack
 
 

@@ -1,0 +1,71 @@
+"""A consent that could not be applied keeps the view stale, however many heartbeats follow (I2)."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from aiokafka import ConsumerRecord
+
+from chassis.clock import Clock, FixedClock
+from chassis.consuming import Consumer
+from chassis.database import DISTRICT, Database
+from chassis.messages import headers_for
+from contracts.consent_changed import EXAMPLE, ConsentChanged
+from contracts.consent_heartbeat import ConsentHeartbeat
+from services.cabinet.subscribers import projection_consumer
+from services.publisher.settings import Settings as PublisherSettings
+from services.publisher.subscribers import make_consumer
+
+NOW = datetime(2026, 10, 23, 12, 0, tzinfo=UTC)
+TOPIC = ConsentChanged.TOPIC
+
+
+def publisher_consumer(database: Database, clock: Clock) -> Consumer:
+    settings = PublisherSettings(database_url="unused", kafka_bootstrap="unused")
+    return make_consumer(database, clock, settings.policy())
+
+
+CONSUMERS: dict[str, Callable[[Database, Clock], Consumer]] = {
+    "cabinet": projection_consumer,
+    "publisher": publisher_consumer,
+}
+
+
+def record(event: ConsentChanged | ConsentHeartbeat, offset: int, value: bytes | None = None) -> Any:
+    headers = headers_for(
+        event_id=event.event_id(), event_type=event.TOPIC, subject=str(event.key()), time=NOW, traceparent=None
+    )
+    key = str(event.key()).encode()
+    text = value or event.to_json()
+    return ConsumerRecord(TOPIC, 0, offset, 0, 0, key, text, None, len(key), len(text), tuple(headers))
+
+
+def beat() -> ConsentHeartbeat:
+    return ConsentHeartbeat(as_of=NOW, partition=0, partitions=1)
+
+
+async def heard(database: Database) -> list[int]:
+    async with database.transaction(DISTRICT) as conn:
+        return [row["partition"] for row in await conn.fetch("SELECT partition FROM consent_freshness")]
+
+
+@pytest.mark.parametrize("service", CONSUMERS)
+async def test_a_consent_that_became_a_dead_letter_keeps_its_partition_stale_until_it_is_replayed(
+    service: str, service_database: Callable[[str], Awaitable[Database]]
+):
+    database = await service_database(service)
+    consumer = CONSUMERS[service](database, FixedClock(NOW))
+    withdrawal = EXAMPLE.model_copy(update={"revision": 2, "consent_id": uuid4()})
+
+    await consumer.process([record(withdrawal, 0, b'{"revision": 2'), record(beat(), 1)])
+    assert await heard(database) == [], "in the same batch"
+    await consumer.process([record(ConsentHeartbeat(as_of=NOW, partition=0, partitions=1), 2)])
+    assert await heard(database) == [], "and later"
+
+    async with database.transaction(DISTRICT) as conn:
+        await conn.execute("UPDATE dead_letters SET replayed_at = now()")
+    mended = ConsentHeartbeat(as_of=NOW.replace(minute=1), partition=0, partitions=1)
+    await consumer.process([record(withdrawal, 3), record(mended, 4)])
+    assert await heard(database) == [0]
