@@ -114,12 +114,6 @@ def majority_at(birth_date: date | None, time_zone: str, years: int) -> datetime
     return datetime.combine(birthday, time(), ZoneInfo(time_zone)).astimezone(UTC)
 
 
-def age_years(birth_date: date, on: date) -> int:
-    """Completed years of life on a date."""
-    had_birthday = (on.month, on.day) >= (birth_date.month, birth_date.day)
-    return on.year - birth_date.year - (0 if had_birthday else 1)
-
-
 def of_age(student: Student, now: datetime, rules: Rules) -> bool:
     """Whether the student decides alone. A student without a known birthday does not."""
     majority = majority_at(student.birth_date, student.time_zone, rules.majority_age_years)

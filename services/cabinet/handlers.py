@@ -125,10 +125,13 @@ async def create_accounts(
     """
     doors = Doors(database, settings, Passwords(settings), clock or DatabaseClock())
     made = 0
-    for start in range(0, len(wanted), CREATE_BATCH):
-        made += await _create_batch(doors, wanted[start : start + CREATE_BATCH])
-        if on_progress is not None:
-            on_progress(min(start + CREATE_BATCH, len(wanted)))
+    try:
+        for start in range(0, len(wanted), CREATE_BATCH):
+            made += await _create_batch(doors, wanted[start : start + CREATE_BATCH])
+            if on_progress is not None:
+                on_progress(min(start + CREATE_BATCH, len(wanted)))
+    finally:
+        doors.passwords.close()
     return made
 
 

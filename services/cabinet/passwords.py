@@ -78,6 +78,10 @@ class Passwords:
         right = await loop.run_in_executor(self._threads, self._verify, password_hash or self._nobodys, password)
         return right and password_hash is not None
 
+    def close(self) -> None:
+        """Ends the threads once they have finished."""
+        self._threads.shutdown(wait=False)
+
     def outdated(self, password_hash: str) -> bool:
         """Whether the hash was made with other parameters than today's."""
         return self._hasher.check_needs_rehash(password_hash)

@@ -13,7 +13,7 @@ from chassis.database import Connection
 from contracts.person_changed import PersonChanged
 from contracts.study_group_changed import StudyGroupChanged
 
-# Each person is looked up alone (LATERAL, fenced by OFFSET 0 where the planner would dissolve it): a few rows by an index
+# Each person is looked up alone (LATERAL, fenced by OFFSET 0 lest the planner dissolve it): a few rows by an index
 # each time. Joined as sets, tables that have just been filled by an import were misjudged and compared row by row.
 _COMPOSE_PERSONS = """
 WITH ids AS (SELECT DISTINCT person_id FROM unnest($1::uuid[]) AS i (person_id)),

@@ -39,8 +39,9 @@ async def disclose(
         return
     late = [_lateness(one) for one in met]
     await obligations.meet(conn, met, late)
-    left = {one.obligation.request_id for one in met if one.obligation.request_id and one.route is not Route.PAPER}
-    await withdraw_requests(conn, left, now, policy)
+    # Whatever met it, no other sheet is needed. The one that was printed is marked so, and cannot be taken back.
+    asked = {one.obligation.request_id for one in met if one.obligation.request_id}
+    await withdraw_requests(conn, asked, now, policy)
     await _queue_mails(conn, pairs_told_by_mail(met, households), now, policy)
     versions: dict[Version, tuple[UUID, UUID]] = {
         one.obligation.version: (one.obligation.school_id, one.obligation.student_id) for one in met

@@ -267,7 +267,8 @@ class KafkaCluster:
             "kafka.tools.StorageTool",
         ]
         done = subprocess.run(  # noqa: S603 — the command is ours
-            [*command, "format", "--cluster-id", self._cluster_id(), "--config", str(properties)],
+            # With "=", since an id may begin with a dash.
+            [*command, "format", f"--cluster-id={self._cluster_id()}", "--config", str(properties)],
             capture_output=True,
             text=True,
             encoding="utf-8",

@@ -31,9 +31,11 @@ Databases = Callable[[str], Awaitable[Database]]
 RULES = Rules()
 ZONES = ("Europe/Moscow", "Asia/Vladivostok", "Europe/Kaliningrad")
 TICK = timedelta(microseconds=1)
-INSTANTS = st.sampled_from(
-    [timedelta(days=-30), -TICK, timedelta(0), TICK, timedelta(hours=1)]
-)  # relative to the moment of reading
+# Relative to the moment of reading. What opens is drawn more often than what closes: else nearly all would be closed.
+INSTANTS = st.sampled_from([timedelta(days=-30), timedelta(days=-30), -TICK, timedelta(0), TICK, timedelta(hours=1)])
+YES_MOSTLY = st.sampled_from([True, True, True, False])
+NO_MOSTLY = st.sampled_from([False, False, False, True])
+DECISIONS = st.sampled_from([Decision.GIVEN, Decision.GIVEN, Decision.GIVEN, *Decision])
 
 
 @dataclass(frozen=True)
@@ -75,15 +77,20 @@ CASES = st.builds(
     zone=st.sampled_from(ZONES),
     days_to_birthday=st.one_of(st.none(), st.integers(-2, 2), st.just(2000)),
     authorities=st.lists(
-        st.builds(Authority, st.integers(0, 2), st.booleans()), max_size=3, unique_by=lambda item: item.representative
+        st.builds(Authority, st.integers(0, 2), YES_MOSTLY),
+        min_size=1,
+        max_size=3,
+        unique_by=lambda item: item.representative,
     ),
     answers=st.lists(
-        st.builds(Answer, st.integers(-1, 2), st.sampled_from(Decision), INSTANTS),
+        st.builds(Answer, st.integers(-1, 2), DECISIONS, INSTANTS),
+        min_size=1,
         max_size=4,
         unique_by=lambda item: item.who,
     ),
     values=st.lists(
-        st.builds(Value, st.integers(0, 1), st.integers(1, 3), st.booleans(), INSTANTS, st.booleans()),
+        st.builds(Value, st.integers(0, 1), st.integers(1, 3), st.booleans(), INSTANTS, NO_MOSTLY),
+        min_size=1,
         max_size=5,
         unique_by=lambda item: (item.result, item.revision),
     ),
@@ -97,6 +104,7 @@ PLAIN = Case(
 )
 """A family to whom a result is shown, whenever the view of consents is fresh: in every example."""
 BEATS = st.one_of(
+    st.just([1.0] * 3),
     st.just([1.0] * 3),
     st.sampled_from([[1.0, 2.0, 59.999999], [1.0, 2.0, 60.0], [1.0, 2.0, 60.000001], [60.0] * 3]),
     st.lists(st.sampled_from([0.0, 60.0, 60.000001, 300.0]), max_size=4),

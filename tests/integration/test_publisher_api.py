@@ -153,7 +153,7 @@ async def test_the_ledger_in_the_database_is_checked_and_damage_is_found(distric
 )
 async def test_the_service_itself_cannot_change_the_ledger(district, statement):
     await a_lively_school(district)
-    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="permission denied"):
         await district.query(statement)
 
 

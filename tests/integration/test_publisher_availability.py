@@ -157,6 +157,21 @@ async def test_a_printed_sheet_is_not_taken_back_any_more(district):
     assert (await district.states(result, 2))[family.father] == (PAPER, "open")
 
 
+async def test_when_a_taken_back_sheet_is_printed_after_all_its_replacement_is_not_printed_too(district):
+    family, algebra, physics = await district.known_family(), uuid4(), uuid4()
+    await district.tell(family.grade(algebra), family.grade(physics, subject="Физика"))
+    await district.advance(11 * MINUTE)
+    first = (await district.asked_for_paper())[0]
+    await district.tell(family.grade(algebra, 2, "5", obtained=district.now))
+    await district.advance(11 * MINUTE)
+    second = (await district.asked_for_paper())[0]
+    await district.tell(family.printed(first, at=district.now))
+    last = (await district.published(ExtractRequested))[-1]
+    assert (last.request_id, last.state) == (second.request_id, "cancelled")
+    await district.advance(11 * MINUTE)
+    assert [versions(one) for one in await district.asked_for_paper()] == [{(algebra, 2)}]
+
+
 async def test_what_is_missing_on_the_printed_sheet_is_asked_for_again(district):
     family, algebra, physics = await district.known_family(), uuid4(), uuid4()
     await district.tell(family.grade(algebra), family.grade(physics, subject="Физика"))

@@ -174,6 +174,15 @@ async def test_a_withdrawn_result_is_owed_to_nobody_and_its_sheet_is_taken_back(
     assert (await district.published(ExtractRequested))[-1].state == "cancelled"
 
 
+async def test_a_result_that_waited_longer_than_24_hours_for_its_student_is_still_owed(district):
+    family, result = district.family(), uuid4()
+    await district.tell(family.grade(result))
+    await district.advance(30 * HOUR)
+    await district.tell(family.person())
+    assert (await district.states(result))[family.mother] == (PAPER, "open")
+    assert [one.due_at for one in await district.asked_for_paper()] == [START + 24 * HOUR] * 2
+
+
 async def test_a_withdrawn_result_that_waited_for_its_student_is_never_owed(district):
     family, result = district.family(), uuid4()
     await district.tell(family.grade(result))

@@ -1,6 +1,7 @@
 """Several processes at once, processes that die between two effects, and plans that keep to their indexes."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -8,13 +9,14 @@ from uuid import uuid4
 import pytest
 from prometheus_client import REGISTRY
 
-from chassis.database import DISTRICT
+from chassis.database import DISTRICT, Connection
 from services.publisher import acknowledging, handlers, ledger, loops, reconciling
 from services.publisher.mail import sender as sending
-from services.publisher.queries import board, obligations
+from services.publisher.queries import board, obligations, people
 from services.publisher.queries.planning import prefer_indexes
 from tests.integration.publisher_district import HOUR, SECOND, START, District
 from tests.support.databases import ServiceDatabases
+from tests.support.waiting import eventually
 
 MINUTE = 60 * SECOND
 
@@ -70,6 +72,80 @@ async def test_events_about_one_student_taken_by_several_processes_at_once_come_
             family.father: ("paper", "open"),
             family.student: ("with_representative", "available"),
         }
+
+
+async def overlapping(
+    district: District, first: Callable[[Connection], Awaitable[None]], second: Coroutine[Any, Any, None]
+) -> None:
+    """Two processes at once, the worst way: the second runs as far as it can before the first commits."""
+
+    async def second_waits() -> bool:
+        waiting = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        return task.done() or bool(await district.query(waiting))
+
+    async with district.database.transaction(DISTRICT) as conn:
+        await first(conn)
+        task = asyncio.create_task(second)
+        await eventually(second_waits, within=30, what="that the second process waits or is done")
+    await asyncio.wait_for(task, 30)
+
+
+@pytest.mark.parametrize("grade_first", [True, False])
+async def test_a_grade_and_a_consent_that_do_not_see_each_other_still_come_out_right(district, grade_first):
+    family, result = await district.known_family(), uuid4()
+    await district.tell(family.account(family.father))
+    grade, consent = family.grade(result), family.consent(family.father)
+
+    async def first(conn: Connection) -> None:
+        if grade_first:
+            await handlers.final_grades_set(conn, [grade], district.now, policy=district.policy)
+        else:
+            await handlers.consents_changed(conn, [consent], district.now, policy=district.policy)
+
+    await overlapping(district, first, another(district).tell(consent if grade_first else grade))
+    assert (await district.states(result))[family.father] == ("screen", "open")
+
+
+async def test_a_grade_and_its_acknowledgement_that_do_not_see_each_other_still_come_out_right(district):
+    family, result = await district.known_family(), uuid4()
+
+    async def first(conn: Connection) -> None:
+        await handlers.final_grades_set(conn, [family.grade(result)], district.now, policy=district.policy)
+
+    visible = family.visible(result, family.mother, at=START + SECOND)
+    await overlapping(district, first, another(district).tell(visible))
+    assert (await district.states(result))[family.mother] == ("screen", "available")
+
+
+@pytest.mark.parametrize("account_first", [True, False])
+async def test_an_account_and_a_representation_that_do_not_see_each_other_still_come_out_right(district, account_first):
+    family, result = await district.known_family(), uuid4()
+    await district.tell(
+        family.person(2, without=[family.father]),
+        family.account(family.father, active=False),
+        family.consent(family.father),
+        family.grade(result),
+    )
+    account, person = family.account(family.father, 2), family.person(3)
+
+    async def first(conn: Connection) -> None:
+        if account_first:
+            await handlers.accounts_changed(conn, [account], district.now, policy=district.policy)
+        else:
+            await handlers.people_changed(conn, [person], district.now, policy=district.policy)
+
+    await overlapping(district, first, another(district).tell(person if account_first else account))
+    assert (await district.states(result))[family.father] == ("screen", "open")
+
+
+async def test_a_loop_passes_over_students_on_whom_another_process_works(district):
+    family = await district.known_family()
+    await district.tell(family.grade(uuid4()))
+    await district.advance(HOUR)
+    async with district.database.transaction(DISTRICT) as conn:
+        await people.lock_students(conn, [family.student])
+        assert await asyncio.wait_for(another(district).deadlines.ask_for_paper(), 30) == 0
+    assert len(await district.asked_for_paper()) == 1
 
 
 async def test_parallel_processes_never_fork_the_ledger(district):
@@ -226,16 +302,16 @@ async def test_a_batch_looks_its_obligations_up_by_their_key(district, service_d
         async with service_database.as_superuser("publisher") as conn:
             await conn.execute("ANALYZE obligations")
     many = 1000
-    people, numbers, instants = [uuid4() for _ in range(many)], [1] * many, [START] * many
+    ids, numbers, instants = [uuid4() for _ in range(many)], [1] * many, [START] * many
     nothing = [None] * many
     for query, values in (
-        (obligations._LOCK_OPEN_OF_VERSIONS, (people, numbers)),
-        (obligations._ASSIGN_REQUEST, (people, numbers, people, people)),
-        (obligations._CHANGE_ROUTES, (people, numbers, people, ["paper"] * many, instants, nothing)),
-        (obligations._CLOSE, (people, numbers, people, "cancelled", START)),
+        (obligations._LOCK_OPEN_OF_VERSIONS, (ids, numbers)),
+        (obligations._ASSIGN_REQUEST, (ids, numbers, ids, ids)),
+        (obligations._CHANGE_ROUTES, (ids, numbers, ids, ["paper"] * many, instants, nothing)),
+        (obligations._CLOSE, (ids, numbers, ids, "cancelled", START)),
         (
             obligations._MEET,
-            (people, numbers, people, ["paper"] * many, instants, ["no"] * many, nothing, nothing, nothing),
+            (ids, numbers, ids, ["paper"] * many, instants, ["no"] * many, nothing, nothing, nothing),
         ),
     ):
         plan = await plan_of(district, query, *values)

@@ -19,7 +19,6 @@ from services.cabinet.domain import (
     Span,
     Student,
     access,
-    age_years,
     consents_fresh,
     current_span,
     majority_at,
@@ -117,11 +116,6 @@ def test_majority_begins_at_midnight_of_the_birthday_where_the_school_is(
 
 def test_whose_birthday_is_unknown_is_not_of_age() -> None:
     assert not of_age(_student(birth_date=None), NOW, RULES)
-
-
-@pytest.mark.parametrize(("on", "years"), [(date(2026, 2, 2), 12), (date(2026, 2, 3), 13), (date(2027, 1, 1), 13)])
-def test_age_counts_completed_years(on: date, years: int) -> None:
-    assert age_years(date(2013, 2, 3), on) == years
 
 
 def _beats(*ages: float, partitions: int = 3) -> list[Heartbeat]:

@@ -1,5 +1,7 @@
 """Child processes: ready, graceful, killed, frozen; and none outlives its parent."""
 
+import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -123,11 +125,16 @@ async def test_no_child_outlives_its_parent(tmp_path: Path, end: signal.Signals)
     )
     assert parent.stdout is not None
     child = int(parent.stdout.readline())
-    assert not is_gone(child), "the child must live on when the thread that started it has ended"
-    parent.send_signal(end)
-    parent.wait(20)
-    parent.stdout.close()
-    await eventually(lambda: is_gone(child), within=10, what="the end of the child")
+    try:
+        assert not is_gone(child), "the child must live on when the thread that started it has ended"
+        parent.send_signal(end)
+        parent.wait(20)
+        await eventually(lambda: is_gone(child), within=10, what="the end of the child")
+    finally:
+        parent.stdout.close()
+        for pid in (parent.pid, child):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 async def test_a_child_started_from_a_pool_outlives_the_pool(tmp_path: Path) -> None:
