@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 
 def make_app(service: Service) -> FastAPI:
-    """The application: `/health/live`, `/health/ready`, `/metrics`, `/docs`, and what the service offers."""
-    app = FastAPI(title=service.title, version="1")
+    """The application: `/health/live`, `/health/ready`, `/metrics`, `/openapi.json`, and what the service offers."""
+    # The interactive pages would load their scripts from elsewhere; the document itself is at /openapi.json.
+    app = FastAPI(title=service.title, version="1", docs_url=None, redoc_url=None)
     problems.install(app)
     for router in service.routers:
         app.include_router(router)

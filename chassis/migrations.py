@@ -8,6 +8,8 @@ import asyncpg
 
 CHASSIS_FOLDER = Path(__file__).parent / "migrations"
 
+TIMEOUTS = {"lock_timeout": "30s", "statement_timeout": "30min"}
+
 _BOOK = """
 CREATE TABLE IF NOT EXISTS schema_migrations (
     name text PRIMARY KEY,
@@ -56,7 +58,8 @@ async def migrate(owner_url: str, service: str, folder: Path) -> list[str]:
     Raises:
         MigrationError: a file was changed after it had been applied.
     """
-    conn = await asyncpg.connect(owner_url)
+    # A migration that waits for a lock holds up everybody behind it: it gives up instead, and is started again.
+    conn = await asyncpg.connect(owner_url, server_settings=TIMEOUTS)
     try:
         async with conn.transaction():
             await conn.execute(_LOCK)

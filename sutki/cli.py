@@ -87,7 +87,8 @@ async def _up(folder: Path, broker: Literal["embedded", "kafka"]) -> None:
     # Here, since the stack's packages are not installed where only the command line is.
     from sutki.stack.stack import Stack  # noqa: PLC0415
 
-    async def send_again(_: Stack) -> None:
+    async def send_again(stack: Stack) -> None:
+        environment.use_file(stack.env_file)
         for service in REPLAYS:
             await replay(service)
 

@@ -280,7 +280,7 @@ async def await_no_more(conn: Connection, result_ids: Sequence[UUID], below: Seq
 
 _DISCLOSED = """
 UPDATE disclosures AS d
-SET disclosed_at = least(d.disclosed_at, g.disclosed_at)
+SET disclosed_at = g.disclosed_at
 FROM unnest($1::uuid[], $2::bigint[], $3::timestamptz[]) AS g (result_id, value_revision, disclosed_at)
 WHERE d.result_id = g.result_id AND d.value_revision = g.value_revision
   AND (d.disclosed_at IS NULL OR d.disclosed_at > g.disclosed_at)

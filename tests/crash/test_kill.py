@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
+from chassis.crash import CRASHED
 from tests.support import folders
 from tests.support.system import System
 from tests.support.waiting import eventually
@@ -85,3 +86,31 @@ async def test_whoever_is_killed_in_the_middle_nothing_is_lost_or_done_twice(sys
 
 async def until_more_than(system: System, count: int, sending: "asyncio.Task[object]") -> None:
     await eventually(lambda: len(system.expected) >= count or sending.done(), what="the import")
+
+
+POINTS = [
+    ("relay", "relay.after_claim"),
+    ("relay", "relay.after_broker_ack"),
+    ("relay", "relay.before_commit"),
+    ("publisher", "consumer.after_inbox"),
+    ("publisher", "consumer.before_commit"),
+    ("publisher", "consumer.after_commit"),
+    ("cabinet", "cabinet.projected"),
+    ("cabinet", "cabinet.acknowledged"),
+    ("cabinet", "cabinet.acknowledgement_published"),
+    ("consent", "consent.heartbeat_after_boundary"),
+    ("consent", "consent.heartbeat_between_partitions"),
+]
+"""Where a process dies between two effects; the others are tested beside the service that has them."""
+
+
+@pytest.mark.parametrize(("name", "point"), POINTS, ids=[point for _, point in POINTS])
+async def test_a_process_that_dies_between_two_effects_loses_and_repeats_nothing(system: System, name: str, point: str):
+    process = system.stack.service(name)
+    await process.terminate()
+    process.start(SUTKI_CRASH_AT=point)
+    await system.send(system.grades(40))
+    assert await process.wait(60) == CRASHED, f"{name} did not reach {point}"
+    process.start()
+    await process.wait_ready()
+    await system.drained()

@@ -34,7 +34,7 @@ async def system(kafka_broker: object) -> AsyncIterator[System]:
             "SUTKI_CABINET_CONSENT_STALE_AFTER_SECONDS": "6",
             "SUTKI_PUBLISHER_CONSENT_STALE_AFTER_SECONDS": "6",
         }
-        async with System.running(folder, students=90, settings=settings) as running:
+        async with System.running(folder, students=90, settings=settings, withdrawals=False) as running:
             yield running
     finally:
         folders.remove(folder)
@@ -50,7 +50,7 @@ async def test_every_mark_and_result_of_the_sample_reaches_everybody_by_the_rout
     async with system.api() as client:
         url = f"/v1/schools/{system.schools['school-1']}/final-grades/release?source={source}"
         assert (await client.post(url, json={"result_ids": held})).json()["released"] == len(held)
-    before = await take_withdrawals_away(system)
+    await system.register_withdrawals()
     await system.drained()
     addresses = {address for mail in await system.stack.mail.messages(limit=9999) for address in mail["to"]}
     assert addresses
@@ -60,13 +60,6 @@ async def test_every_mark_and_result_of_the_sample_reaches_everybody_by_the_rout
         row.student_id == student for row in system.district.exam_results
     )
     assert len(await system.shown_to(representative)) >= expected
-    assert before
-
-
-async def take_withdrawals_away(system: System) -> bool:
-    """Registers the sample's withdrawals while results are on their way."""
-    report = await take_consents(system.folder / "district" / "withdrawals.csv", withdrawals=True)
-    return report.rejections == []
 
 
 async def test_importing_the_same_files_again_changes_nothing(system: System):

@@ -75,8 +75,12 @@ class System:
         brokers: int = 1,
         settings: dict[str, str] | None = None,
         fast: bool = True,
+        withdrawals: bool = True,
     ) -> AsyncIterator[Self]:
-        """Starts everything on Apache Kafka and brings in people, consents and accounts, but no results yet."""
+        """Starts everything on Apache Kafka and brings in people, consents and accounts, but no results yet.
+
+        Without `withdrawals` the test registers those itself, before it asks what may be shown.
+        """
         district = generate(7, datetime.now(UTC), students=students, schools=schools)
         write(district, folder / "district")
         ours = SETTINGS | (settings or {})
@@ -87,6 +91,8 @@ class System:
                 os.environ.update(stack.variables())
                 system = cls(stack, district, folder)
                 await system._bring_in()
+                if withdrawals:
+                    await system.register_withdrawals()
                 yield system
         finally:
             os.environ.clear()
@@ -105,6 +111,11 @@ class System:
             rows = await conn.fetch("SELECT external_id, school_id FROM schools")
             self.schools = {row["external_id"]: row["school_id"] for row in rows}
             self._token = await auth.create_client(conn, school_id=None, label="test")
+
+    async def register_withdrawals(self) -> None:
+        """What some of those who consented took back."""
+        report = await take_consents(self.folder / "district" / "withdrawals.csv", withdrawals=True)
+        assert not report.rejections, report.rejections[:3]
 
     def files(self, step: str) -> list[str]:
         """The files of a step of the sample, to be imported in this order."""

@@ -1,0 +1,5 @@
+"""`make bench`: see `full_path`."""
+
+from tests.bench.full_path import main
+
+main()
