@@ -41,7 +41,8 @@ class Enrolment(Model):
     class_id: GroupId | None
     class_name: str = Field(max_length=50)
     """As it is printed, such as «7А»; empty when not yet known."""
-    grade_level: int = Field(ge=1, le=11)
+    grade_level: int | None = Field(ge=1, le=11)
+    """Empty while the student is in no class."""
     representatives: list[Representation]
 
 

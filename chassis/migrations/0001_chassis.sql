@@ -59,8 +59,8 @@ CREATE TABLE api_clients (
 -- The outbox may carry names: only whole-district work reads it; anybody in the service appends.
 ALTER TABLE outbox ENABLE ROW LEVEL SECURITY;
 ALTER TABLE outbox FORCE ROW LEVEL SECURITY;
-CREATE POLICY district ON outbox USING ((SELECT current_setting('sutki.scope', true)) = 'district');
+CREATE POLICY district ON outbox USING ((SELECT current_setting('sutki.scope', true) = 'district'));
 CREATE POLICY append ON outbox FOR INSERT WITH CHECK (true);
 ALTER TABLE dead_letters ENABLE ROW LEVEL SECURITY;
 ALTER TABLE dead_letters FORCE ROW LEVEL SECURITY;
-CREATE POLICY district ON dead_letters USING ((SELECT current_setting('sutki.scope', true)) = 'district');
+CREATE POLICY district ON dead_letters USING ((SELECT current_setting('sutki.scope', true) = 'district'));

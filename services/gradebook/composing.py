@@ -25,7 +25,7 @@ composed AS (
                    'school_id', coalesce(c.school_id, f.school_id),
                    'class_id', c.group_id,
                    'class_name', coalesce(c.name, ''),
-                   'grade_level', coalesce(c.grade_level, $3),
+                   'grade_level', c.grade_level,
                    'representatives', coalesce(r.representatives, '[]')
                ) END
            ) AS state
@@ -74,9 +74,6 @@ WHERE p.person_id = c.person_id AND p.state IS DISTINCT FROM c.state
 RETURNING p.person_id, p.revision, p.state, p.changed_at
 """
 
-GRADE_LEVEL_UNKNOWN = 1
-"""What an enrolment says while the student is in no class; `class_id` is null then and the level means nothing."""
-
 _COMPOSE_GROUPS = """
 WITH ids AS (SELECT DISTINCT group_id FROM unnest($1::uuid[]) AS i (group_id)),
 composed AS (
@@ -124,7 +121,7 @@ async def compose_persons(conn: Connection, person_ids: Sequence[UUID], now: dat
     """Composes persons anew; returns the events of those whose state differs. Needs sight of the whole district."""
     if not person_ids:
         return []
-    return [person_event(*row) for row in await conn.fetch(_COMPOSE_PERSONS, person_ids, now, GRADE_LEVEL_UNKNOWN)]
+    return [person_event(*row) for row in await conn.fetch(_COMPOSE_PERSONS, person_ids, now)]
 
 
 async def compose_groups(conn: Connection, group_ids: Sequence[UUID], now: datetime) -> list[StudyGroupChanged]:

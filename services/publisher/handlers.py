@@ -90,7 +90,6 @@ async def accounts_changed(
     conn: Connection, events: Sequence[AccountChanged], now: datetime, *, policy: Policy
 ) -> None:
     """Persons got or lost their account: their screen opens or closes."""
-    await people.lock_accounts(conn, [event.person_id for event in events])
     changed = await people.upsert_accounts(conn, events)
     students = await people.students_of(conn, changed)
     await people.lock_students(conn, students)

@@ -277,7 +277,7 @@ BEGIN
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', name);
         EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', name);
         EXECUTE format(
-            'CREATE POLICY district ON %I TO sutki_cabinet USING ((SELECT current_setting(''sutki.scope'', true)) = ''district'')',
+            'CREATE POLICY district ON %I TO sutki_cabinet USING ((SELECT current_setting(''sutki.scope'', true) = ''district''))',
             name
         );
     END LOOP;

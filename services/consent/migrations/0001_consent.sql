@@ -86,7 +86,7 @@ CREATE INDEX outbox_not_published ON outbox (id) WHERE published_at IS NULL;
 
 ALTER TABLE students ENABLE ROW LEVEL SECURITY;
 ALTER TABLE students FORCE ROW LEVEL SECURITY;
-CREATE POLICY district ON students USING ((SELECT current_setting('sutki.scope', true)) = 'district');
+CREATE POLICY district ON students USING ((SELECT current_setting('sutki.scope', true) = 'district'));
 CREATE POLICY school ON students USING (
     (SELECT current_setting('sutki.scope', true)) = 'school'
     AND school_id = (SELECT nullif(current_setting('sutki.school_id', true), '')::uuid)
@@ -94,7 +94,7 @@ CREATE POLICY school ON students USING (
 
 ALTER TABLE representations ENABLE ROW LEVEL SECURITY;
 ALTER TABLE representations FORCE ROW LEVEL SECURITY;
-CREATE POLICY district ON representations USING ((SELECT current_setting('sutki.scope', true)) = 'district');
+CREATE POLICY district ON representations USING ((SELECT current_setting('sutki.scope', true) = 'district'));
 CREATE POLICY school ON representations USING (
     (SELECT current_setting('sutki.scope', true)) = 'school'
     AND school_id = (SELECT nullif(current_setting('sutki.school_id', true), '')::uuid)
@@ -102,7 +102,7 @@ CREATE POLICY school ON representations USING (
 
 ALTER TABLE consents ENABLE ROW LEVEL SECURITY;
 ALTER TABLE consents FORCE ROW LEVEL SECURITY;
-CREATE POLICY district ON consents USING ((SELECT current_setting('sutki.scope', true)) = 'district');
+CREATE POLICY district ON consents USING ((SELECT current_setting('sutki.scope', true) = 'district'));
 CREATE POLICY school ON consents USING (
     (SELECT current_setting('sutki.scope', true)) = 'school'
     AND school_id = (SELECT nullif(current_setting('sutki.school_id', true), '')::uuid)
@@ -110,7 +110,7 @@ CREATE POLICY school ON consents USING (
 
 ALTER TABLE consent_decisions ENABLE ROW LEVEL SECURITY;
 ALTER TABLE consent_decisions FORCE ROW LEVEL SECURITY;
-CREATE POLICY district ON consent_decisions USING ((SELECT current_setting('sutki.scope', true)) = 'district');
+CREATE POLICY district ON consent_decisions USING ((SELECT current_setting('sutki.scope', true) = 'district'));
 -- The history follows its consent, also to another school: whoever may see the one may see the other.
 CREATE POLICY school ON consent_decisions USING (
     (SELECT current_setting('sutki.scope', true)) = 'school'
@@ -119,7 +119,7 @@ CREATE POLICY school ON consent_decisions USING (
 
 ALTER TABLE consent_documents ENABLE ROW LEVEL SECURITY;
 ALTER TABLE consent_documents FORCE ROW LEVEL SECURITY;
-CREATE POLICY district ON consent_documents USING ((SELECT current_setting('sutki.scope', true)) = 'district');
+CREATE POLICY district ON consent_documents USING ((SELECT current_setting('sutki.scope', true) = 'district'));
 CREATE POLICY school ON consent_documents USING (
     (SELECT current_setting('sutki.scope', true)) = 'school'
     AND EXISTS (SELECT FROM consents AS c WHERE c.consent_id = consent_documents.consent_id)

@@ -167,7 +167,7 @@ GRANT EXECUTE ON FUNCTION drop_read_model() TO sutki_extracts;
 
 ALTER TABLE schools ENABLE ROW LEVEL SECURITY;
 ALTER TABLE schools FORCE ROW LEVEL SECURITY;
-CREATE POLICY district ON schools USING ((SELECT current_setting('sutki.scope', true)) = 'district');
+CREATE POLICY district ON schools USING ((SELECT current_setting('sutki.scope', true) = 'district'));
 CREATE POLICY school ON schools USING (
     (SELECT current_setting('sutki.scope', true)) = 'school'
     AND school_id = (SELECT nullif(current_setting('sutki.school_id', true), '')::uuid)
@@ -175,7 +175,7 @@ CREATE POLICY school ON schools USING (
 
 ALTER TABLE persons ENABLE ROW LEVEL SECURITY;
 ALTER TABLE persons FORCE ROW LEVEL SECURITY;
-CREATE POLICY district ON persons USING ((SELECT current_setting('sutki.scope', true)) = 'district');
+CREATE POLICY district ON persons USING ((SELECT current_setting('sutki.scope', true) = 'district'));
 CREATE POLICY school ON persons USING (
     (SELECT current_setting('sutki.scope', true)) = 'school'
     AND (SELECT nullif(current_setting('sutki.school_id', true), '')::uuid) = ANY (school_ids)
@@ -183,7 +183,7 @@ CREATE POLICY school ON persons USING (
 
 ALTER TABLE result_versions ENABLE ROW LEVEL SECURITY;
 ALTER TABLE result_versions FORCE ROW LEVEL SECURITY;
-CREATE POLICY district ON result_versions USING ((SELECT current_setting('sutki.scope', true)) = 'district');
+CREATE POLICY district ON result_versions USING ((SELECT current_setting('sutki.scope', true) = 'district'));
 CREATE POLICY school ON result_versions USING (
     (SELECT current_setting('sutki.scope', true)) = 'school'
     AND school_id = (SELECT nullif(current_setting('sutki.school_id', true), '')::uuid)
@@ -191,7 +191,7 @@ CREATE POLICY school ON result_versions USING (
 
 ALTER TABLE extracts ENABLE ROW LEVEL SECURITY;
 ALTER TABLE extracts FORCE ROW LEVEL SECURITY;
-CREATE POLICY district ON extracts USING ((SELECT current_setting('sutki.scope', true)) = 'district');
+CREATE POLICY district ON extracts USING ((SELECT current_setting('sutki.scope', true) = 'district'));
 CREATE POLICY school ON extracts USING (
     (SELECT current_setting('sutki.scope', true)) = 'school'
     AND school_id = (SELECT nullif(current_setting('sutki.school_id', true), '')::uuid)
@@ -199,7 +199,7 @@ CREATE POLICY school ON extracts USING (
 
 ALTER TABLE extract_items ENABLE ROW LEVEL SECURITY;
 ALTER TABLE extract_items FORCE ROW LEVEL SECURITY;
-CREATE POLICY district ON extract_items USING ((SELECT current_setting('sutki.scope', true)) = 'district');
+CREATE POLICY district ON extract_items USING ((SELECT current_setting('sutki.scope', true) = 'district'));
 CREATE POLICY school ON extract_items USING (
     (SELECT current_setting('sutki.scope', true)) = 'school'
     AND school_id = (SELECT nullif(current_setting('sutki.school_id', true), '')::uuid)
@@ -207,7 +207,7 @@ CREATE POLICY school ON extract_items USING (
 
 ALTER TABLE sheets ENABLE ROW LEVEL SECURITY;
 ALTER TABLE sheets FORCE ROW LEVEL SECURITY;
-CREATE POLICY district ON sheets USING ((SELECT current_setting('sutki.scope', true)) = 'district');
+CREATE POLICY district ON sheets USING ((SELECT current_setting('sutki.scope', true) = 'district'));
 CREATE POLICY school ON sheets USING (
     (SELECT current_setting('sutki.scope', true)) = 'school'
     AND school_id = (SELECT nullif(current_setting('sutki.school_id', true), '')::uuid)
@@ -215,7 +215,7 @@ CREATE POLICY school ON sheets USING (
 
 ALTER TABLE register_counters ENABLE ROW LEVEL SECURITY;
 ALTER TABLE register_counters FORCE ROW LEVEL SECURITY;
-CREATE POLICY district ON register_counters USING ((SELECT current_setting('sutki.scope', true)) = 'district');
+CREATE POLICY district ON register_counters USING ((SELECT current_setting('sutki.scope', true) = 'district'));
 CREATE POLICY school ON register_counters USING (
     (SELECT current_setting('sutki.scope', true)) = 'school'
     AND school_id = (SELECT nullif(current_setting('sutki.school_id', true), '')::uuid)
@@ -223,7 +223,7 @@ CREATE POLICY school ON register_counters USING (
 
 ALTER TABLE hand_over_register ENABLE ROW LEVEL SECURITY;
 ALTER TABLE hand_over_register FORCE ROW LEVEL SECURITY;
-CREATE POLICY district ON hand_over_register USING ((SELECT current_setting('sutki.scope', true)) = 'district');
+CREATE POLICY district ON hand_over_register USING ((SELECT current_setting('sutki.scope', true) = 'district'));
 CREATE POLICY school ON hand_over_register USING (
     (SELECT current_setting('sutki.scope', true)) = 'school'
     AND school_id = (SELECT nullif(current_setting('sutki.school_id', true), '')::uuid)

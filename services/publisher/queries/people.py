@@ -193,6 +193,7 @@ async def replace_representations(conn: Connection, students: Sequence[StudentRo
 async def lock_accounts(conn: Connection, person_ids: Sequence[UUID]) -> None:
     """Locks accounts, known or not: who represents whom and who has an account must be seen together."""
     wanted = sorted(set(person_ids))
+    # PostgreSQL lets this insert wait for whoever changes such a row already, but does not promise it: hence the lock.
     await conn.execute(_NAME_ACCOUNTS, wanted)
     await conn.execute(_LOCK_ACCOUNTS, wanted)
 
