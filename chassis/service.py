@@ -98,7 +98,8 @@ class Service:
 
     async def _consume(self, stop: asyncio.Event) -> None:
         broker = KafkaBroker(
-            self.settings.kafka_bootstrap,
+            # A list: FastStream takes a string for one address.
+            self.settings.kafka_bootstrap.split(","),
             client_id=self.settings.SERVICE,
             graceful_timeout=self.settings.stop_grace_seconds,
             middlewares=[TransientFailuresWait],

@@ -228,7 +228,7 @@ async def test_the_planner_does_not_take_a_policy_for_a_sieve(
 async def test_a_persons_state_is_composed_by_indexes_alone(district: Journal) -> None:
     async with district.database.transaction(DISTRICT) as conn:
         await conn.execute("SET LOCAL enable_seqscan = off")
-        arguments = [district.clock.at, 1]
+        arguments = [district.clock.at]
         plan = "\n".join(
             row[0] for row in await conn.fetch(f"EXPLAIN {composing._COMPOSE_PERSONS}", [UUID(int=1)], *arguments)
         )

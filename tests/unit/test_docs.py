@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import doc_states
 from tests.support.doc_links import wrong_links
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -28,3 +29,7 @@ def test_what_operators_and_schools_read_is_there_in_both_languages(name: str):
     russian, _, english = (PROJECT / "docs" / name).read_text(encoding="utf-8").partition("## In English")
     assert len(re.findall(r"[а-яё]{3,}", russian)) > 100
     assert len(re.findall(r"[a-z]{3,}", english)) > 100
+
+
+def test_the_states_are_those_of_the_code():
+    assert doc_states.DOCUMENT.read_text(encoding="utf-8") == doc_states.text()
