@@ -11,11 +11,13 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import groupby
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka.errors import IllegalStateError
 from faststream import AckPolicy, BaseMiddleware
 from faststream.exceptions import NackMessage
 from faststream.kafka import KafkaBroker
@@ -130,10 +132,16 @@ class Consumer:
             return
         lag = 0
         for partition in consumer.assignment():
-            end = consumer.highwater(partition)
-            if end is not None:
+            try:
+                end = consumer.highwater(partition)
                 # A partition that has been fetched has a position: this does not wait.
-                lag += max(0, end - await consumer.position(partition))
+                lag += 0 if end is None else max(0, end - await consumer.position(partition))
+            except (AssertionError, IllegalStateError):
+                # It went to another process between the two questions.
+                continue
+        if lag == 0:
+            # Nothing to take is no standstill: the time counts from when there is something.
+            self.progress.taken_at = time.monotonic()
         self.progress.lag = lag
         metrics.LAG_MESSAGES.labels(self.name).set(lag)
 
@@ -272,12 +280,11 @@ def _first_of_each(decoded: Sequence[Decoded], new: set[UUID]) -> list[Decoded]:
 
 
 async def _handle(conn: Connection, route: _Route, items: Sequence[Decoded], now: datetime) -> None:
-    events = _highest_revisions([item.event for item in items if item.event is not None])
-    if events:
-        await route.handler(conn, events, now)
-    erased = [UUID(item.record.key.decode()) for item in items if item.event is None]
-    if erased and route.erase is not None:
-        await route.erase(conn, erased, now)
+    for is_tombstone, run in groupby(items, key=lambda item: item.event is None):
+        if not is_tombstone:
+            await route.handler(conn, _highest_revisions([item.event for item in run if item.event is not None]), now)
+        elif route.erase is not None:
+            await route.erase(conn, [UUID(item.record.key.decode()) for item in run], now)
 
 
 def _highest_revisions(events: Sequence[Consumable]) -> list[Consumable]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -13,23 +14,33 @@ from chassis.database import DISTRICT, Connection, Database
 from chassis.messages import read_headers
 
 _KEEP = """
-INSERT INTO dead_letters (consumer, topic, partition, "offset", event_id, event_type, key, headers, value, reason)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-ON CONFLICT (consumer, topic, partition, "offset") DO UPDATE SET reason = excluded.reason, replayed_at = NULL
+INSERT INTO dead_letters (
+    consumer, topic, partition, "offset", event_id, event_type, key, headers, value, reason, content_sha256
+) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+ON CONFLICT (consumer, topic, partition, "offset", content_sha256)
+DO UPDATE SET reason = excluded.reason, replayed_at = NULL
 """
 _LIST = """
 SELECT id, consumer, topic, event_type, event_id, reason, created_at FROM dead_letters
-WHERE replayed_at IS NULL ORDER BY id LIMIT $1
+WHERE replayed_at IS NULL AND discarded_at IS NULL ORDER BY id LIMIT $1
 """
 _TAKE = """
 SELECT id, topic, partition, key, headers, value FROM dead_letters
-WHERE replayed_at IS NULL AND ($1::bigint IS NULL OR id = $1) ORDER BY id FOR UPDATE SKIP LOCKED
+WHERE replayed_at IS NULL AND discarded_at IS NULL AND ($1::bigint IS NULL OR id = $1) ORDER BY id FOR UPDATE SKIP LOCKED
 """
 _MARK = "UPDATE dead_letters SET replayed_at = clock_timestamp() WHERE id = ANY($1::bigint[])"
-_COUNT = "SELECT count(*) FROM dead_letters WHERE replayed_at IS NULL"
+_DISCARD = """
+UPDATE dead_letters SET discarded_at = clock_timestamp(), discarded_because = $2
+WHERE id = $1 AND replayed_at IS NULL AND discarded_at IS NULL
+"""
+_COUNT = "SELECT count(*) FROM dead_letters WHERE replayed_at IS NULL AND discarded_at IS NULL"
+# One that was sent again is a gap until it has been applied: its id is then in the inbox.
 _GAPS = """
-SELECT DISTINCT partition FROM dead_letters
-WHERE replayed_at IS NULL AND consumer = $1 AND right(topic, length($2)) = $2
+SELECT DISTINCT d.partition FROM dead_letters AS d
+WHERE d.consumer = $1 AND right(d.topic, length($2)) = $2 AND d.discarded_at IS NULL AND NOT EXISTS (
+    SELECT FROM inbox AS i
+    WHERE d.replayed_at IS NOT NULL AND i.consumer = d.consumer AND i.event_id = d.event_id
+)
 """
 
 
@@ -62,6 +73,7 @@ async def keep(conn: Connection, consumer: str, letters: "Sequence[tuple[Consume
             dict(headers),
             record.value,
             reason[:2000],
+            sha256(repr((record.key, headers, record.value)).encode()).digest(),
         )
 
 
@@ -104,6 +116,21 @@ async def replay(database: Database, producer: AIOKafkaProducer, letter_id: int 
             )
         await conn.execute(_MARK, [row["id"] for row in rows])
     return len(rows)
+
+
+async def discard(database: Database, letter_id: int, because: str) -> bool:
+    """Gives a letter up for good; it stays, with the reason why it is not needed.
+
+    Args:
+        database: the service's.
+        letter_id: which.
+        because: what an operator found out.
+
+    Returns:
+        False when no such letter waits.
+    """
+    async with database.transaction(DISTRICT) as conn:
+        return (await conn.execute(_DISCARD, letter_id, because)).endswith(" 1")
 
 
 async def measure(database: Database) -> None:

@@ -42,9 +42,13 @@ CREATE TABLE dead_letters (
     reason text NOT NULL,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     replayed_at timestamptz,
-    UNIQUE (consumer, topic, partition, "offset")
+    discarded_at timestamptz,
+    discarded_because text,
+    -- A broker that was made anew counts its offsets from 0 again.
+    content_sha256 bytea NOT NULL,
+    UNIQUE (consumer, topic, partition, "offset", content_sha256)
 );
-CREATE INDEX dead_letters_open ON dead_letters (id) WHERE replayed_at IS NULL;
+CREATE INDEX dead_letters_open ON dead_letters (id) WHERE replayed_at IS NULL AND discarded_at IS NULL;
 
 -- Programs that may call the HTTP API. Only a hash of the secret is kept.
 CREATE TABLE api_clients (

@@ -133,6 +133,22 @@ def letters_replay(
     out.print(tr("отправлено снова: ", "sent again: ") + str(asyncio.run(send())))
 
 
+@letters_app.command("discard")
+def letters_discard(
+    service: ServiceArgument,
+    letter_id: int,
+    because: Annotated[str, typer.Option(help=tr("почему оно не нужно", "why it is not needed"))],
+) -> None:
+    """Отказаться от одного навсегда / give one up for good: it stays on record with the reason."""
+
+    async def give_up() -> bool:
+        async with environment.database(_known(service)) as database:
+            return await dead_letters.discard(database, letter_id, because)
+
+    if not asyncio.run(give_up()):
+        fail(tr("такое не ждёт решения", "no such letter waits"))
+
+
 @clients_app.command("add")
 def clients_add(
     service: ServiceArgument,

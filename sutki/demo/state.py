@@ -63,7 +63,7 @@ _MAILS = "SELECT state, count(*) AS mails FROM notifications GROUP BY state"
 _PRINTED = "SELECT count(*) FROM extracts WHERE state IN ('printed', 'handed_over')"
 _WAITING = "SELECT count(*) FROM extracts WHERE state IN ('requested', 'numbered', 'rendered')"
 _OUTBOX = "SELECT count(*) FROM outbox WHERE published_at IS NULL"
-_LETTERS = "SELECT count(*) FROM dead_letters WHERE replayed_at IS NULL"
+_LETTERS = "SELECT count(*) FROM dead_letters WHERE replayed_at IS NULL AND discarded_at IS NULL"
 
 
 async def versions(database: Database, query: str) -> Versions:

@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 from aiokafka import ConsumerRecord
 
+from chassis import dead_letters
 from chassis.clock import Clock, FixedClock
 from chassis.consuming import Consumer
 from chassis.database import DISTRICT, Database
@@ -66,6 +67,32 @@ async def test_a_consent_that_became_a_dead_letter_keeps_its_partition_stale_unt
 
     async with database.transaction(DISTRICT) as conn:
         await conn.execute("UPDATE dead_letters SET replayed_at = now()")
+    await consumer.process([record(ConsentHeartbeat(as_of=NOW.replace(second=30), partition=0, partitions=1), 3)])
+    assert await heard(database) == [], "sent again, and not applied yet"
     mended = ConsentHeartbeat(as_of=NOW.replace(minute=1), partition=0, partitions=1)
-    await consumer.process([record(withdrawal, 3), record(mended, 4)])
+    await consumer.process([record(withdrawal, 4), record(mended, 5)])
     assert await heard(database) == [0]
+
+
+async def test_a_letter_that_an_operator_gave_up_keeps_nothing_stale(
+    service_database: Callable[[str], Awaitable[Database]],
+):
+    database = await service_database("cabinet")
+    consumer = projection_consumer(database, FixedClock(NOW))
+    await consumer.process([record(EXAMPLE, 0, b"rubbish")])
+    (letter,) = await dead_letters.waiting(database)
+    assert await dead_letters.discard(database, letter.id, "no consent, a test of the network")
+    assert not await dead_letters.discard(database, letter.id, "again")
+    assert await dead_letters.waiting(database) == []
+    await consumer.process([record(beat(), 1)])
+    assert await heard(database) == [0]
+
+
+async def test_another_letter_at_the_same_place_of_a_new_broker_is_kept_beside_the_old_one(
+    service_database: Callable[[str], Awaitable[Database]],
+):
+    database = await service_database("cabinet")
+    consumer = projection_consumer(database, FixedClock(NOW))
+    for value in (b"rubbish", b"other rubbish", b"other rubbish"):
+        await consumer.process([record(EXAMPLE, 0, value)])
+    assert len(await dead_letters.waiting(database)) == 2
