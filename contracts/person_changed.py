@@ -35,7 +35,7 @@ class Representation(Model):
 
 
 class Enrolment(Model):
-    """Where a student studies, and who represents them."""
+    """Where a student studies, or studied last, and who represents them."""
 
     school_id: SchoolId
     class_id: GroupId | None
@@ -58,7 +58,7 @@ class PersonChanged(Fact):
     name: PersonName
     birth_date: date | None = None
     enrolment: Enrolment | None = None
-    """Present for students."""
+    """Present for whoever is or ever was a student."""
     changed_at: Instant
 
     def aggregate(self) -> UUID:

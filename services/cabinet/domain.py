@@ -102,7 +102,7 @@ def time_zone_or_default(name: str) -> str:
 def majority_at(birth_date: date | None, time_zone: str, years: int) -> datetime | None:
     """The instant at which a person comes of age: midnight of the birthday where the school is.
 
-    Whoever is born on 29 February comes of age on the 28th where the year has no 29th. None if the birthday is unknown.
+    Whoever is born on 29 February comes of age on 1 March where the year has no 29th. None if the birthday is unknown.
     """
     if birth_date is None:
         return None
@@ -110,7 +110,7 @@ def majority_at(birth_date: date | None, time_zone: str, years: int) -> datetime
     try:
         birthday = birth_date.replace(year=year)
     except ValueError:
-        birthday = birth_date.replace(year=year, day=28)
+        birthday = date(year, 3, 1)
     return datetime.combine(birthday, time(), ZoneInfo(time_zone)).astimezone(UTC)
 
 

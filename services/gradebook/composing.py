@@ -2,6 +2,9 @@
 
 What several schools state about one person comes together here, and so do class and representatives of a student:
 whichever of the facts changes, the state is composed anew, and only a state that differs makes a revision and an event.
+
+A student who has left keeps the enrolment, without a class, at the school they were at last: results are still taken
+for them, families still read these, and an end of authority must still be told.
 """
 
 from collections.abc import Sequence
@@ -16,12 +19,17 @@ from contracts.study_group_changed import StudyGroupChanged
 # Each person is looked up alone (LATERAL, fenced by OFFSET 0 lest the planner dissolve it): a few rows by an index
 # each time. Joined as sets, tables that have just been filled by an import were misjudged and compared row by row.
 _COMPOSE_PERSONS = """
-WITH ids AS (SELECT DISTINCT person_id FROM unnest($1::uuid[]) AS i (person_id)),
+WITH ids AS (
+    SELECT i.person_id, (
+        SELECT (k.state -> 'enrolment' ->> 'school_id')::uuid FROM persons AS k WHERE k.person_id = i.person_id
+    ) AS last_school_id
+    FROM (SELECT DISTINCT person_id FROM unnest($1::uuid[]) AS g (person_id)) AS i
+),
 composed AS (
     SELECT ids.person_id, f.known_to,
            jsonb_build_object(
                'roles', f.roles, 'school_ids', f.school_ids, 'name', f.name, 'birth_date', f.birth_date,
-               'enrolment', CASE WHEN f.studies THEN jsonb_build_object(
+               'enrolment', CASE WHEN f.ever_student THEN jsonb_build_object(
                    'school_id', coalesce(c.school_id, f.school_id),
                    'class_id', c.group_id,
                    'class_name', coalesce(c.name, ''),
@@ -34,9 +42,11 @@ composed AS (
         SELECT coalesce(array_agg(DISTINCT role ORDER BY role) FILTER (WHERE active), '{}') AS roles,
                coalesce(array_agg(DISTINCT school_id ORDER BY school_id) FILTER (WHERE active), '{}') AS school_ids,
                array_agg(DISTINCT school_id) AS known_to,
-               bool_or(active AND role = 'student') AS studies,
-               (array_agg(school_id ORDER BY active DESC, first_stated_at DESC, school_id)
-                   FILTER (WHERE role = 'student'))[1] AS school_id,
+               bool_or(role = 'student') AS ever_student,
+               (array_agg(
+                   school_id ORDER BY active DESC, (NOT active AND school_id = ids.last_school_id) DESC NULLS LAST,
+                       first_stated_at DESC, school_id
+               ) FILTER (WHERE role = 'student'))[1] AS school_id,
                (array_agg(birth_date ORDER BY active DESC, stated_at DESC, school_id, role)
                    FILTER (WHERE birth_date IS NOT NULL))[1] AS birth_date,
                (array_agg(jsonb_build_object('family', family, 'given', given, 'patronymic', patronymic)

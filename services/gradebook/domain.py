@@ -4,7 +4,7 @@ Pure: states are values, time comes in as a parameter. Each rule returns the nex
 so that what is stated twice makes neither a revision nor an event.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Literal, NamedTuple
@@ -106,6 +106,21 @@ class ExamResult(NamedTuple):
 def released(held: bool, obtained_at: datetime, now: datetime) -> bool:
     """Whether the family may have the value: it is not held, or its 24 hours are over (clause 6)."""
     return not held or now >= due_at(obtained_at)
+
+
+def shown_while_held(before: Sequence[FinalGrade], now: datetime) -> list[FinalGrade]:
+    """Of each final grade the newest earlier value that nothing holds back (C6); a withdrawn one took it away.
+
+    Args:
+        before: each earlier value as it was last, the oldest first.
+        now: the present.
+    """
+    newest = {
+        grade.result_id: grade
+        for grade in before
+        if grade.state == "withdrawn" or released(grade.held, grade.obtained_at, now)
+    }
+    return list(newest.values())
 
 
 def late_at_source(obtained_at: datetime, recorded_at: datetime) -> bool:

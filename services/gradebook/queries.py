@@ -362,6 +362,20 @@ async def final_grades_after(conn: Connection, result_id: UUID, limit: int) -> l
     return [FinalGrade(*row) for row in await conn.fetch(_GRADES_PAGE, result_id, limit)]
 
 
+_VALUES_BEFORE = f"""
+SELECT DISTINCT ON (h.result_id, h.value_revision) {", ".join(f"h.{name}" for name in FinalGrade._fields)}
+FROM unnest($1::uuid[], $2::bigint[]) AS g (result_id, below)
+JOIN final_grade_history AS h ON h.result_id = g.result_id AND h.value_revision < g.below
+ORDER BY h.result_id, h.value_revision, h.revision DESC
+"""
+
+
+async def values_before(conn: Connection, grades: Sequence[FinalGrade]) -> list[FinalGrade]:
+    """The values that these final grades had before, each as it was last, the oldest first."""
+    rows = [(grade.result_id, grade.value_revision) for grade in grades]
+    return [FinalGrade(*row) for row in await conn.fetch(_VALUES_BEFORE, *columns(rows))] if rows else []
+
+
 async def exam_results_after(conn: Connection, result_id: UUID, limit: int) -> list[ExamResult]:
     """The next exam results by id, for replay; locked against change."""
     return [ExamResult(*row) for row in await conn.fetch(_EXAMS_PAGE, result_id, limit)]

@@ -5,9 +5,11 @@ from typing import Any
 from uuid import UUID
 
 from chassis import outbox
+from chassis.clock import DatabaseClock
 from chassis.database import DISTRICT, Connection, Database
 from chassis.messages import Publishable
 from services.gradebook import composing, queries, roster_queries
+from services.gradebook.domain import FinalGrade, shown_while_held
 from services.gradebook.events import exam_result_event, final_grade_event, mark_event
 from services.gradebook.taking.reference import school_event
 
@@ -23,7 +25,8 @@ Progress = Callable[[str, int, int | None], None]
 async def replay(database: Database, *, progress: Progress | None = None) -> int:
     """Puts the present state of every aggregate into the outbox, under the ids that it had before.
 
-    In the order of dependence: schools, people, groups, marks, final grades, exam results. Each page is a transaction
+    In the order of dependence: schools, people, groups, marks, final grades, exam results. Before a final grade that is
+    held comes the value that its family sees until then. Each page is a transaction
     that locks what it reads: a newer revision cannot get ahead of the replayed one, which matters where a topic is
     compacted.
 
@@ -71,11 +74,18 @@ async def _marks(conn: Connection, after: UUID) -> tuple[Sequence[Publishable], 
 
 
 async def _final_grades(conn: Connection, after: UUID) -> tuple[Sequence[Publishable], UUID | None]:
-    grades = await queries.final_grades_after(conn, after, PAGE)
+    present = await queries.final_grades_after(conn, after, PAGE)
+    grades = [*await _shown_meanwhile(conn, present), *present]
     titles = await queries.subjects(conn, list({grade.subject_id for grade in grades}))
     periods = await queries.periods(conn, list({grade.period_id for grade in grades}))
     events = [final_grade_event(grade, titles[grade.subject_id], periods[grade.period_id][1]) for grade in grades]
-    return events, _last([grade.result_id for grade in grades])
+    return events, _last([grade.result_id for grade in present])
+
+
+async def _shown_meanwhile(conn: Connection, present: Sequence[FinalGrade]) -> Sequence[FinalGrade]:
+    """What families see while a correction waits: it would be lost if only the present revision were told."""
+    held = [grade for grade in present if grade.held and grade.state == "set"]
+    return shown_while_held(await queries.values_before(conn, held), await DatabaseClock().now(conn))
 
 
 async def _exam_results(conn: Connection, after: UUID) -> tuple[Sequence[Publishable], UUID | None]:

@@ -241,7 +241,7 @@ FROM persons WHERE person_id = ANY($1::uuid[]) AND state -> 'enrolment' ->> 'sch
 
 
 async def schools_of_students(conn: Connection, person_ids: Sequence[UUID]) -> dict[UUID, UUID]:
-    """Where students study now."""
+    """Where students study, or studied last."""
     rows = await conn.fetch(_SCHOOLS_OF_STUDENTS, person_ids)
     return {row["person_id"]: row["school_id"] for row in rows}
 

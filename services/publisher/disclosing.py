@@ -15,6 +15,7 @@ from services.publisher.domain.ledger import EntryKind
 from services.publisher.domain.obligations import Availability, Obligation, Version, pairs_told_by_mail
 from services.publisher.domain.policy import Policy
 from services.publisher.domain.routes import Household
+from services.publisher.domain.states import ObligationState
 from services.publisher.queries import availability, notifications, obligations
 from services.publisher.requesting import withdraw_requests
 
@@ -41,6 +42,10 @@ async def disclose(
     await obligations.meet(conn, met, late)
     # Whatever met it, no other sheet is needed. The one that was printed is marked so, and cannot be taken back.
     asked = {one.obligation.request_id for one in met if one.obligation.request_id}
+    # Who has a correction is owed nothing older: a held one does not end that before it becomes visible itself.
+    older = await obligations.lock_open_older(conn, [one.obligation for one in met])
+    await obligations.close(conn, older, ObligationState.SUPERSEDED, now)
+    asked |= {one.request_id for one in older if one.request_id}
     await withdraw_requests(conn, asked, now, policy)
     await _queue_mails(conn, pairs_told_by_mail(met, households), now, policy)
     versions: dict[Version, tuple[UUID, UUID]] = {

@@ -20,11 +20,11 @@ from contracts.final_grade_set import FinalGradeSet
 from contracts.person_changed import PersonChanged
 from contracts.school_changed import SchoolChanged
 from services.publisher import ledger
-from services.publisher.domain.deadlines import timers
+from services.publisher.domain.deadlines import due_after_correction, timers
 from services.publisher.domain.ledger import EntryKind
-from services.publisher.domain.obligations import Due, Obligation, Opening, RouteChange, openings
+from services.publisher.domain.obligations import Due, Obligation, Opening, RouteChange, Version, openings
 from services.publisher.domain.policy import Policy, majority_on
-from services.publisher.domain.results import Result, from_exam_result, from_final_grade
+from services.publisher.domain.results import Result, from_exam_result, from_final_grade, in_rounds
 from services.publisher.domain.states import ObligationState
 from services.publisher.queries import consents, obligations, people, results
 from services.publisher.queries.consents import KnownConsent
@@ -178,16 +178,27 @@ async def results_recorded(conn: Connection, recorded: Sequence[Result], now: da
 
     A result whose student is not known yet is kept, and opens its obligations when the person data arrives. A
     correction supersedes what is still open of the older version, and where that was still owed keeps its earlier
-    deadline.
+    deadline. While a correction is held, what was released before it stays owed beside it.
+
+    Several versions of one result in a batch are taken one after another, as if each had come alone.
     """
     known = await people.lock_students(conn, [one.student_id for one in recorded])
+    for versions in in_rounds(recorded):
+        await _take_round(conn, versions, known, now, policy)
+    crash_here("publisher.after_obligations_before_commit")
+
+
+async def _take_round(
+    conn: Connection, recorded: Sequence[Result], known: set[UUID], now: datetime, policy: Policy
+) -> None:
+    held_back = await results.held_versions(conn, [one.result_id for one in recorded if one.held], now)
     taken = await results.upsert(conn, recorded, known)
     newer = [one for one in recorded if one.result_id in taken]
     changed = [one for one in newer if not taken[one.result_id]]
     open_before: OpenBefore = {}
-    told: set[tuple[UUID, int]] = set()
+    told: set[Version] = set()
     if changed:
-        open_before, told = await _supersede(conn, changed, now, policy)
+        open_before, told = await _supersede(conn, changed, held_back, now, policy)
     households = await people.households(conn, [one.student_id for one in newer], now, policy)
     found: list[Opening] = []
     for one in newer:
@@ -198,20 +209,29 @@ async def results_recorded(conn: Connection, recorded: Sequence[Result], now: da
         found += openings(due, household, now, policy, open_before=open_before.get(one.result_id))
     await open_all(conn, found, now)
     await settle_early(conn, households, now, policy)
-    crash_here("publisher.after_obligations_before_commit")
 
 
 async def _supersede(
-    conn: Connection, changed: Sequence[Result], now: datetime, policy: Policy
-) -> tuple[OpenBefore, set[tuple[UUID, int]]]:
-    """Ends what is open of older versions or of withdrawn results, and sets the timers anew after a hold or release."""
+    conn: Connection, changed: Sequence[Result], held_back: set[Version], now: datetime, policy: Policy
+) -> tuple[OpenBefore, set[Version]]:
+    """Ends what is open of older versions or of withdrawn results, and sets the timers anew after a hold or release.
+
+    Args:
+        conn: the transaction.
+        changed: the new states of results that were known before.
+        held_back: versions that were held until now; a held correction takes their place.
+        now: the present instant.
+        policy: the district's settings.
+    """
     by_id = {one.result_id: one for one in changed}
     superseded: list[Obligation] = []
     cancelled: list[Obligation] = []
     retimed: list[RouteChange] = []
+    held: list[bool] = []
+    dues: list[datetime] = []
     leaves: list[bool] = []
     open_before: OpenBefore = {}
-    told: set[tuple[UUID, int]] = set()
+    told: set[Version] = set()
     for obligation in await obligations.lock_of_results(conn, list(by_id)):
         result = by_id[obligation.result_id]
         if obligation.state != ObligationState.CANCELLED:
@@ -221,17 +241,24 @@ async def _supersede(
         if result.state == "withdrawn":
             cancelled.append(obligation)
         elif obligation.value_revision != result.value_revision:
+            if result.held_at(now) and obligation.version not in held_back:
+                continue
             superseded.append(obligation)
             open_before.setdefault(obligation.result_id, {})[obligation.recipient_id] = obligation.due_at
         else:
-            when = timers(due=obligation.due_at, held=result.held, now=now, policy=policy)
+            # What was owed beside a held correction hands its deadline over when that is released.
+            before = open_before.get(obligation.result_id, {}).get(obligation.recipient_id)
+            due = due_after_correction(obligation.due_at, before)
+            dues.append(due)
+            when = timers(due=due, held=result.held, now=now, policy=policy)
             retimed.append(RouteChange(obligation, obligation.route, when.ask_paper_at, when.fall_back_at))
+            held.append(when.held)
             # Held again: a sheet that is not printed yet has to wait, too.
             leaves.append(obligation.request_id is not None and when.ask_paper_at > now + policy.paper_grouping)
     await obligations.close(conn, superseded, ObligationState.SUPERSEDED, now)
     await obligations.close(conn, cancelled, ObligationState.CANCELLED, now)
     waits = [change.obligation for change, leave in zip(retimed, leaves, strict=True) if leave]
     left = {one.request_id for one in (*superseded, *cancelled, *waits) if one.request_id}
-    await obligations.retime(conn, retimed, leave_request=leaves)
+    await obligations.retime(conn, retimed, held=held, leave_request=leaves, due=dues)
     await withdraw_requests(conn, left, now, policy)
     return open_before, told

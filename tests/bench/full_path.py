@@ -44,8 +44,8 @@ STAGES = {
 FURTHER = {
     "publisher: available by screen": (
         "publisher",
-        "SELECT count(*) FROM obligations WHERE state = 'available' AND route <> 'paper'",
-        "SELECT count(*) FROM obligations WHERE route <> 'paper'",
+        "SELECT count(*) FROM obligations WHERE state = 'available' AND route = 'screen'",
+        "SELECT count(*) FROM obligations WHERE route = 'screen'",
     ),
     "extracts: rendered": (
         "extracts",

@@ -10,11 +10,14 @@ import asyncpg
 import pytest
 
 from chassis.clock import FixedClock
-from chassis.database import DISTRICT, Database
+from chassis.database import DISTRICT, Database, reader
+from contracts.base import PersonId
+from contracts.person_changed import PersonChanged, Representation
 from contracts.results_visible import ResultsVisible
 from contracts.values import Decision
+from services.cabinet.domain import Access
 from services.cabinet.handlers import acknowledge_due, visible_results
-from services.cabinet.queries import acknowledging
+from services.cabinet.queries import acknowledging, reading
 from services.cabinet.rebuild import drop_read_model
 from services.cabinet.replay import replay
 from services.cabinet.subscribers import GradeVersion, take_final_grades
@@ -439,3 +442,70 @@ async def test_at_majority_the_own_consent_is_acknowledged_from_the_birthday(wor
     await world.look()
     (told,) = await _told(world)
     assert told.visible[0].visible_at == midnight
+
+
+def _left(student: PersonChanged, **enrolment: Any) -> PersonChanged:
+    """The next event of a student who has left: no role, no class, still a school."""
+    assert student.enrolment is not None
+    without_class = {"class_id": None, "class_name": "", "grade_level": None}
+    return student.model_copy(
+        update={
+            "revision": student.revision + 1,
+            "roles": [],
+            "school_ids": [],
+            "enrolment": student.enrolment.model_copy(update=without_class | enrolment),
+        }
+    )
+
+
+async def _pages(world: World, person_id: UUID) -> set[tuple[UUID, int]]:
+    """What stands on the pages that are open to a person."""
+    async with world.database.transaction(reader(person_id), role=reading.READER_ROLE) as conn:
+        children = [child for child in await reading.children(conn, person_id) if child.access is Access.OPEN]
+        shown = [item for child in children for item in await reading.results(conn, child.student_id)]
+    return {(item.result_id, item.value_revision) for item in shown}
+
+
+async def test_whatever_is_acknowledged_stands_on_a_page_of_a_former_student_too(
+    service_database: Databases,
+) -> None:
+    world, mother = World(await service_database("cabinet")), uuid4()
+    await world.hear()
+    present, former, grown, teacher = (world.student([mother], birth_date=date(2013, 2, 3)) for _ in range(4))
+    grown = grown.model_copy(update={"birth_date": date(2000, 2, 3)})
+    teacher = teacher.model_copy(update={"birth_date": date(1990, 2, 3), "enrolment": None})
+    people = [present, former, grown, teacher]
+    consents = [world.consent(mother, child.person_id) for child in (present, former)]
+    own = [world.consent(one.person_id, one.person_id) for one in (grown, teacher)]
+    await world.tell(*people, *consents, *own)
+    for person_id in (mother, *(one.person_id for one in people)):
+        await world.account(person_id)
+    await world.tell(_left(former), _left(grown))
+    grades = [world.grade(one.person_id) for one in people]
+    await world.tell(*grades)
+    await world.look()
+    acknowledged = {
+        (visible.recipient_id, told.result_id, told.value_revision)
+        for told in await _told(world)
+        for visible in told.visible
+    }
+    readers = (mother, *(one.person_id for one in people))
+    on_pages = {(who, *version) for who in readers for version in await _pages(world, who)}
+    assert acknowledged == on_pages
+    expected = [(mother, grades[0]), (present.person_id, grades[0]), (mother, grades[1]), (former.person_id, grades[1])]
+    expected.append((grown.person_id, grades[2]))
+    assert acknowledged == {(who, grade.result_id, 1) for who, grade in expected}
+
+
+async def test_an_end_of_authority_after_leaving_closes_the_page(service_database: Databases) -> None:
+    world, mother = World(await service_database("cabinet")), uuid4()
+    await world.hear()
+    child = world.student([mother])
+    left = _left(child)
+    await world.tell(child, world.consent(mother, child.person_id), world.grade(child.person_id))
+    await world.tell(left)
+    assert len(await _pages(world, mother)) == 1
+    ended = Representation(representative_id=PersonId(mother), kind="parent", in_force=False)
+    await world.tell(_left(left, representatives=[ended]))
+    assert await _pages(world, mother) == set()
+    assert await visible_results(world.database, mother) == []

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from chassis.database import DISTRICT, Connection, Database
@@ -256,6 +256,8 @@ async def rule_database(service_database: Databases) -> Database:
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(born=st.dates(date(1990, 1, 1), date(2020, 12, 31)), zone=st.sampled_from(ZONES), years=st.integers(14, 25))
+@example(born=date(2008, 2, 29), zone="Europe/Moscow", years=18)
+@example(born=date(2008, 2, 29), zone="Europe/Moscow", years=20)
 async def test_majority_is_the_same_instant_in_both(rule_database: Database, born: date, zone: str, years: int) -> None:
     async with rule_database.transaction(DISTRICT) as conn:
         found: Any = await conn.fetchval("SELECT majority_at($1, $2, $3)", born, zone, years)

@@ -341,6 +341,44 @@ async def test_a_student_who_moves_to_another_school_keeps_the_results_of_the_ol
     assert schools == [{"school_id": await district.id_of("school", "1")}]
 
 
+LEFT = (
+    "person_id,role,family,given,patronymic,birth_date,school_id,state\n"
+    "s1,student,Примерова,Анна,Образцовна,2013-02-03,1,withdrawn\n"
+)
+
+
+async def test_who_has_left_keeps_school_and_representatives_but_no_class(district: Journal) -> None:
+    await district.take({"people": LEFT})
+    anna = last(await district.told(), PersonChanged)
+    assert (anna.roles, anna.school_ids) == ([], [])
+    assert anna.enrolment.school_id == await district.id_of("school", "1")
+    assert (anna.enrolment.class_id, anna.enrolment.class_name, anna.enrolment.grade_level) == (None, "", None)
+    mother = await district.id_of("person", "p1")
+    assert [(r.representative_id, r.in_force) for r in anna.enrolment.representatives] == [(mother, True)]
+
+
+async def test_an_end_of_authority_is_told_even_of_who_has_left(district: Journal) -> None:
+    await district.take({"people": LEFT})
+    before = last(await district.told(), PersonChanged)
+    await district.take({"representatives": "representative_id,student_id,kind,in_force\np1,s1,parent,false\n"})
+    (anna,) = await district.told()
+    assert isinstance(anna, PersonChanged)
+    assert anna.enrolment is not None
+    assert anna.revision == before.revision + 1
+    assert [r.in_force for r in anna.enrolment.representatives] == [False]
+
+
+async def test_who_left_after_a_return_was_last_where_they_returned_to(district: Journal) -> None:
+    row = "s1,student,Примерова,Анна,Образцовна,2013-02-03"
+    head = "person_id,role,family,given,patronymic,birth_date,school_id,state\n"
+    for first, second in (("withdrawn", "active"), ("active", "withdrawn"), ("withdrawn", "withdrawn")):
+        district.clock.advance(timedelta(days=1))
+        await district.take({"people": f"{head}{row},1,{first}\n{row},2,{second}\n"})
+    anna = last(await district.told(), PersonChanged)
+    assert anna.school_ids == []
+    assert anna.enrolment.school_id == await district.id_of("school", "1")
+
+
 async def test_a_renamed_subject_shows_with_its_groups(district: Journal) -> None:
     await district.take({"subjects": "subject_id,title\nalg,Алгебра и начала анализа\n"})
     (group,) = await district.told()

@@ -1,15 +1,17 @@
 """Final grades on their way: corrections, holds, releases, withdrawals, history, replay, the watch."""
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from chassis.database import DISTRICT
+from chassis.database import DISTRICT, Database
 from contracts.base import Event, PersonId, ResultId, SchoolId, StudentId
 from contracts.final_grade_set import FinalGradeSet
 from contracts.mark_recorded import MarkRecorded
 from contracts.result_disclosed import Disclosure, ResultDisclosed
 from contracts.values import Route
+from services.cabinet.handlers import visible_results
 from services.gradebook import handlers, metrics, queries
 from services.gradebook.app import watch
 from services.gradebook.handlers import Sender
@@ -19,6 +21,7 @@ from services.gradebook.replay import replay
 from services.gradebook.settings import Settings
 from services.gradebook.subscribers import note_first_disclosures
 from services.gradebook.taking import Outcome, Placed
+from tests.browser.cabinet_world import World
 from tests.integration.test_gradebook_journal import NOW, SET_AT, Journal, district, journal, last
 
 __all__ = ["district", "journal"]
@@ -169,6 +172,53 @@ async def test_a_batch_with_the_same_id_twice_takes_the_first(district: Journal)
     (event,) = await district.told()
     assert isinstance(event, FinalGradeSet)
     assert event.value == "3"
+
+
+async def test_replay_tells_the_value_that_is_shown_while_a_correction_is_held(
+    district: Journal, service_database: Callable[[str], Awaitable[Database]]
+) -> None:
+    district.clock.at = datetime.now(UTC)
+    await send(district, RecordKind.FINAL_GRADES, a_grade(value="5", held=True))
+    await send(district, RecordKind.FINAL_GRADES, a_grade(value="3", held=True))
+    result_id = await district.id_of("final_grade", "g1")
+    before = {event.event_id(): event.to_json() for event in await _everything(district)}
+    await district.told()
+
+    await replay(district.database)
+
+    told = [event for event in await district.told() if isinstance(event, FinalGradeSet)]
+    assert [before[event.event_id()] for event in told] == [event.to_json() for event in told]
+    of_g1 = [(item.value_revision, item.value, item.held) for item in told if item.result_id == result_id]
+    assert of_g1 == [(1, "4", False), (3, "3", True)]
+    assert await _shown_after(told, await service_database("cabinet")) >= {(result_id, 1)}
+
+
+async def _shown_after(told: list[FinalGradeSet], database: Database) -> set[tuple[UUID, int]]:
+    """What the mother of s1 reads in a cabinet that was told nothing else about grades."""
+    world, mother = World(database), uuid4()
+    students = {event.student_id for event in told}
+    await world.hear()
+    await world.tell(*(world.student([mother], student_id=student_id) for student_id in students))
+    await world.tell(*(world.consent(mother, student_id) for student_id in students))
+    await world.tell(*told)
+    return {(item.result_id, item.value_revision) for item in await visible_results(database, mother)}
+
+
+async def test_replay_tells_no_earlier_value_that_was_never_shown_or_was_withdrawn(district: Journal) -> None:
+    district.clock.at = datetime.now(UTC)
+    fresh = district.clock.at.isoformat()
+    await send(district, RecordKind.FINAL_GRADES, a_grade("g7", value="4", held=True, obtained_at=fresh))
+    await send(district, RecordKind.FINAL_GRADES, a_grade("g7", value="5", held=True, obtained_at=fresh))
+    await send(district, RecordKind.FINAL_GRADES, a_grade(state="withdrawn", value=None))
+    await send(district, RecordKind.FINAL_GRADES, a_grade(value="5", held=True))
+    await district.told()
+    await replay(district.database)
+    told = [event for event in await district.told() if isinstance(event, FinalGradeSet)]
+    values = {
+        name: [(event.state, event.value) for event in told if event.result_id == result_id]
+        for name, result_id in [(name, await district.id_of("final_grade", name)) for name in ("g1", "g7")]
+    }
+    assert values == {"g1": [("withdrawn", None), ("set", "5")], "g7": [("set", "5")]}
 
 
 async def test_replay_tells_the_same_events_again_in_the_order_of_dependence(district: Journal) -> None:

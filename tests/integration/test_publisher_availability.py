@@ -262,6 +262,28 @@ async def test_what_the_screen_does_not_show_moves_to_paper_four_hours_before_th
     assert family.mother in {one.recipient_id for one in await district.asked_for_paper()}
 
 
+async def test_a_held_result_that_the_clock_did_not_show_falls_back_to_paper_too(district):
+    family, result = await district.known_family(), uuid4()
+    await district.tell(family.grade(result, held=True))
+    await district.advance(24 * HOUR + MINUTE - SECOND)
+    assert await district.deadlines.fall_back() == 0
+    await district.advance(SECOND)
+    assert await district.deadlines.fall_back() == 1
+    row = (await district.obligations(result))[1, family.mother]
+    assert (row["route"], row["moved_reason"]) == (PAPER, "not_acknowledged")
+    assert family.mother in {one.recipient_id for one in await district.asked_for_paper()}
+
+
+async def test_an_acknowledgement_that_meets_a_cancelled_obligation_counts_when_it_opens_again(district):
+    family, result = await district.known_family(), uuid4()
+    await district.tell(family.grade(result))
+    await district.tell(family.person(2, without=[family.mother]))
+    await district.tell(family.visible(result, family.mother, at=START + SECOND))
+    assert (await district.states(result))[family.mother] == (SCREEN, "cancelled")
+    await district.tell(family.person(3))
+    assert (await district.states(result))[family.mother] == (SCREEN, "available")
+
+
 async def test_with_stale_consents_everything_due_soon_goes_by_paper_held_or_not(district):
     family, result, held = await district.known_family(), uuid4(), uuid4()
     await district.tell(family.grade(result), family.grade(held, held=True, subject="Физика"))

@@ -3,6 +3,7 @@
 import asyncio
 import email
 import email.policy
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -11,17 +12,20 @@ from random import Random
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from chassis.database import DISTRICT, Database
 from contracts.values import Decision
 from services.publisher.domain.letters import Backoff
 from services.publisher.domain.states import NotificationState
-from services.publisher.mail.compose import Letterhead
+from services.publisher.mail.compose import Letterhead, Mail
 from services.publisher.mail.listing import list_mails, resolve_undecided
 from services.publisher.mail.sender import MailSender, Sending
-from services.publisher.mail.smtp import MailConnection, Server
+from services.publisher.mail.smtp import MailConnection, Server, Verdict
+from services.publisher.queries import notifications
 from sutki.stack.ports import free_port
 from tests.integration.publisher_district import HOUR, SECOND, START, District, Family
 from tests.support.databases import ServiceDatabases
@@ -398,6 +402,82 @@ async def test_the_operator_decides_what_is_undecided(district, server, sink):
     assert not await resolve_undecided(district.database, listed.notification_id, resend=True, clock=district.clock)
     await send_all(sender)
     assert sink.mails[0]["Message-ID"] == f"<{listed.notification_id}@example.org>"
+
+
+class LosesTheDatabase(MailConnection):
+    """A connection to the mail server in the moment in which the database goes away: after its 250."""
+
+    def __init__(self, server: Server, database: Database) -> None:
+        super().__init__(server)
+        self._database = database
+
+    async def send(self, mail: Mail) -> Verdict:
+        verdict = await super().send(mail)
+        await self._database.close()
+        return verdict
+
+
+async def test_what_was_sent_while_the_database_went_away_is_written_down_when_it_is_back(
+    district, server, sink, service_database
+):
+    family = await district.known_family(email=ADDRESS)
+    await shown(district, family, uuid4())
+    await district.advance(11 * MINUTE)
+    sender = a_sender(district, server)
+    urls = await service_database.urls("publisher")
+    sender.database = await Database.connect(urls.app, application_name="test.lost")
+    connection = LosesTheDatabase(server, sender.database)
+    for _ in range(2):
+        with pytest.raises(asyncpg.InterfaceError):
+            await sender.send_due(connection)
+    assert await mail_states(district) == [("claimed", None)]
+    sender.database = district.database
+    await district.advance(5 * MINUTE)
+    await sender.beat()
+    assert await sender.list_abandoned() == 0
+    assert await sender.send_due(connection) == 1
+    assert await mail_states(district) == [("sent", None)]
+    assert (len(sink.mails), len(await district.ledger("emailed"))) == (1, 1)
+
+
+async def test_a_claim_that_a_living_process_lost_is_undecided_and_listed(district, server):
+    family = await district.known_family(email=ADDRESS)
+    await shown(district, family, uuid4())
+    await district.advance(11 * MINUTE)
+    sender = a_sender(district, server)
+    async with district.database.transaction(DISTRICT) as conn:
+        # As a claim whose commit succeeded and whose answer was lost.
+        await notifications.claim(conn, sender.sender_id, district.now, 5)
+    await district.advance(5 * MINUTE)
+    await sender.beat()
+    assert await sender.list_abandoned() == 1
+    assert [one.reason for one in await list_mails(district.database)] == ["sender_lost"]
+
+
+async def test_a_mail_that_cannot_be_written_harms_no_other_and_is_tried_again(district, server, sink):
+    broken, other = await district.known_family(email=ADDRESS), district.family()
+    await district.tell(other.person(), other.account(other.mother), other.consent(other.mother, email="b@example.org"))
+    result = uuid4()
+    await shown(district, broken, result)
+    await district.advance(SECOND)
+    await shown(district, other, uuid4())
+    await district.query("UPDATE results SET period_kind = 'unheard of' WHERE result_id = $1 RETURNING 1", result)
+    await district.advance(11 * MINUTE)
+    await send_all(a_sender(district, server))
+    assert sink.recipients == ["b@example.org"]
+    assert await mail_states(district) == [("retry", "not_prepared"), ("sent", None)]
+
+
+async def test_a_letter_whose_address_went_away_while_it_was_claimed_is_cancelled(district, server, sink):
+    family = await district.known_family(email=ADDRESS)
+    await shown(district, family, uuid4())
+    await district.advance(11 * MINUTE)
+    sender = a_sender(district, server)
+    (letter,), _ = await sender._claim()
+    connection = MailConnection(server)
+    await sender._settle([await sender._send(replace(letter, email=None), connection, time.monotonic())])
+    assert sink.mails == []
+    assert await mail_states(district) == [("cancelled", "no_address")]
 
 
 async def test_many_senders_at_once_send_each_mail_once(district, server, sink):

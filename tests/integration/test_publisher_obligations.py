@@ -153,6 +153,66 @@ async def test_a_correction_supersedes_what_is_open_and_does_not_buy_time(distri
     assert corrected[2, family.mother]["due_at"] == district.now + 24 * HOUR
 
 
+@pytest.mark.parametrize("held", [False, True])
+async def test_a_result_and_its_correction_in_one_batch_are_as_in_two(district, held):
+    family, together, apart = await district.known_family(), uuid4(), uuid4()
+    await district.tell(
+        family.grade(together, 2, "5", held=held, obtained=START + 10 * HOUR),
+        family.grade(together),
+        family.grade(apart),
+    )
+    await district.tell(family.grade(apart, 2, "5", held=held, obtained=START + 10 * HOUR))
+    same = ("route", "state", "due_at", "ask_paper_at", "fall_back_at")
+    one_batch = {key: [row[name] for name in same] for key, row in (await district.obligations(together)).items()}
+    two_batches = {key: [row[name] for name in same] for key, row in (await district.obligations(apart)).items()}
+    assert one_batch == two_batches
+    assert one_batch[1, family.father][:2] == [PAPER, "open" if held else "superseded"]
+    assert one_batch[2, family.father][2] == START + (34 if held else 24) * HOUR
+
+
+async def test_a_held_correction_leaves_what_is_owed_of_the_value_before_it(district):
+    family, result = await district.known_family(), uuid4()
+    await district.tell(family.grade(result))
+    await district.advance(timedelta(minutes=11))
+    await district.asked_for_paper()
+    obtained = district.now
+    await district.tell(family.grade(result, 2, "5", held=True, obtained=obtained))
+    assert {state for _, state in (await district.states(result)).values()} == {"open"}
+    assert {state for _, state in (await district.states(result, 2)).values()} == {"open"}
+    assert [one.state for one in await district.published(ExtractRequested)] == ["requested"]
+    both = await district.obligations(result)
+    assert (both[1, family.father]["due_at"], both[2, family.father]["due_at"]) == (
+        START + 24 * HOUR,
+        obtained + 24 * HOUR,
+    )
+    await district.tell(family.grade(result, 3, "5", value_revision=2, obtained=obtained))
+    assert {state for _, state in (await district.states(result)).values()} == {"superseded"}
+    assert [one.state for one in await district.published(ExtractRequested)] == ["requested", "cancelled"]
+    assert {row["due_at"] for (number, _), row in (await district.obligations(result)).items() if number == 2} == {
+        START + 24 * HOUR
+    }
+
+
+async def test_a_held_correction_that_the_clock_shows_ends_what_was_owed_of_the_value_before_it(district):
+    family, result = await district.known_family(), uuid4()
+    await district.tell(family.grade(result))
+    await district.advance(HOUR)
+    await district.tell(family.grade(result, 2, "5", held=True, obtained=district.now))
+    await district.advance(24 * HOUR)
+    await district.tell(family.visible(result, family.mother, at=district.now, value_revision=2))
+    assert (await district.states(result))[family.mother] == (SCREEN, "superseded")
+    assert (await district.states(result))[family.father] == (PAPER, "open")
+    assert (await district.states(result, 2))[family.mother] == (SCREEN, "available")
+
+
+async def test_a_held_correction_of_a_held_value_takes_its_place(district):
+    family, result = await district.known_family(), uuid4()
+    await district.tell(family.grade(result, held=True))
+    await district.tell(family.grade(result, 2, "5", held=True))
+    assert {state for _, state in (await district.states(result)).values()} == {"superseded"}
+    assert {state for _, state in (await district.states(result, 2)).values()} == {"open"}
+
+
 async def test_a_released_or_renamed_result_keeps_its_obligations(district):
     family, result = await district.known_family(), uuid4()
     await district.tell(family.grade(result, held=True))

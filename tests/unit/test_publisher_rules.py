@@ -174,17 +174,17 @@ def test_a_correction_never_buys_time_where_something_was_owed(new, old):
     assert open_due is None or due <= open_due
 
 
-def test_held_results_wait_until_the_last_call_and_never_fall_back():
-    when = timers(due=NOW + 24 * HOUR, held=True, now=NOW, policy=POLICY)
-    assert (when.ask_paper_at, when.fall_back_at) == (NOW + 20 * HOUR, None)
+def test_held_results_wait_until_the_last_call_and_fall_back_once_the_clock_should_have_shown_them():
+    due = NOW + 24 * HOUR
+    when = timers(due=due, held=True, now=NOW, policy=POLICY)
+    assert (when.ask_paper_at, when.fall_back_at) == (NOW + 20 * HOUR, due + POLICY.acknowledgement_grace)
 
 
 @given(left=st.timedeltas(min_value=timedelta(hours=-48), max_value=timedelta(hours=24)), held=st.booleans())
 def test_paper_is_always_asked_for_before_the_last_call(left, held):
     when = timers(due=NOW + left, held=held, now=NOW, policy=POLICY)
     assert when.ask_paper_at <= NOW + left - POLICY.paper_lead
-    if when.fall_back_at is not None:
-        assert when.fall_back_at >= NOW + POLICY.acknowledgement_grace
+    assert when.fall_back_at >= NOW + POLICY.acknowledgement_grace
     assert held or when.ask_paper_at <= NOW + POLICY.paper_grouping
 
 

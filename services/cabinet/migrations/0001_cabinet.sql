@@ -26,7 +26,7 @@ CREATE TABLE persons (
     class_name text,
     grade_level integer
 );
-COMMENT ON COLUMN persons.school_id IS 'Where a student studies; null for everybody else.';
+COMMENT ON COLUMN persons.school_id IS 'Where a student studies or studied last; null for whoever never was a student.';
 
 CREATE TABLE representations (
     student_id uuid NOT NULL,
@@ -219,11 +219,24 @@ CREATE FUNCTION consent_view_is_fresh(at timestamptz) RETURNS boolean LANGUAGE s
 $$;
 
 -- The instant at which a student comes of age: midnight of the birthday where the school is. Null if the birthday is not
--- known.
+-- known. Whoever is born on 29 February comes of age on 1 March where the year has no 29th: adding years gives the 28th,
+-- and the days between are added.
 CREATE FUNCTION majority_at(birth_date date, time_zone text, years integer)
 RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE AS $$
-    SELECT (birth_date + make_interval(years => years)) AT TIME ZONE coalesce(time_zone, 'Europe/Moscow')
+    SELECT (birth_date + make_interval(
+        years => years,
+        days => (extract(day FROM birth_date) - extract(day FROM birth_date + make_interval(years => years)))::integer
+    )) AT TIME ZONE coalesce(time_zone, 'Europe/Moscow')
 $$;
+
+-- About whom there are pages: who is a student or was one. Pages and grounds both start here, so that nothing counts as
+-- seen of whom no page is shown.
+CREATE VIEW students WITH (security_invoker = true) AS
+SELECT p.person_id, p.family, p.given, p.patronymic, p.birth_date, p.school_id, p.class_name, p.grade_level,
+    o.name AS school_name, o.time_zone
+FROM persons AS p
+LEFT JOIN schools AS o ON o.school_id = p.school_id
+WHERE p.school_id IS NOT NULL;
 
 -- Who may read about whom at an instant, on the ground of which consent, and since when. A parametrised view: the planner
 -- expands it in place, so that a reader's page costs a few index look-ups.
@@ -234,31 +247,28 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT r.student_id, r.representative_id, c.consent_id, c.revision, greatest(r.since, c.effective_from, c.given_since)
     FROM representations AS r
     JOIN consents AS c ON c.student_id = r.student_id AND c.representative_id = r.representative_id
-    JOIN persons AS s ON s.person_id = r.student_id
-    LEFT JOIN schools AS o ON o.school_id = s.school_id
+    JOIN students AS s ON s.person_id = r.student_id
     CROSS JOIN reading_rules AS u
     WHERE r.in_force AND r.representative_id <> r.student_id AND c.cabinet = 'given' AND c.effective_from <= at
-        AND at < coalesce(majority_at(s.birth_date, o.time_zone, u.majority_age_years), 'infinity')
+        AND at < coalesce(majority_at(s.birth_date, s.time_zone, u.majority_age_years), 'infinity')
     UNION ALL
     -- The student, by the consent of any such representative.
     SELECT r.student_id, r.student_id, c.consent_id, c.revision, greatest(r.since, c.effective_from, c.given_since)
     FROM representations AS r
     JOIN consents AS c ON c.student_id = r.student_id AND c.representative_id = r.representative_id
-    JOIN persons AS s ON s.person_id = r.student_id
-    LEFT JOIN schools AS o ON o.school_id = s.school_id
+    JOIN students AS s ON s.person_id = r.student_id
     CROSS JOIN reading_rules AS u
     WHERE r.in_force AND r.representative_id <> r.student_id AND c.cabinet = 'given' AND c.effective_from <= at
-        AND at < coalesce(majority_at(s.birth_date, o.time_zone, u.majority_age_years), 'infinity')
+        AND at < coalesce(majority_at(s.birth_date, s.time_zone, u.majority_age_years), 'infinity')
     UNION ALL
     -- The student of age, by their own consent.
     SELECT c.student_id, c.student_id, c.consent_id, c.revision,
-        greatest(c.effective_from, c.given_since, majority_at(s.birth_date, o.time_zone, u.majority_age_years))
+        greatest(c.effective_from, c.given_since, majority_at(s.birth_date, s.time_zone, u.majority_age_years))
     FROM consents AS c
-    JOIN persons AS s ON s.person_id = c.student_id
-    LEFT JOIN schools AS o ON o.school_id = s.school_id
+    JOIN students AS s ON s.person_id = c.student_id
     CROSS JOIN reading_rules AS u
     WHERE c.representative_id = c.student_id AND c.cabinet = 'given' AND c.effective_from <= at
-        AND at >= majority_at(s.birth_date, o.time_zone, u.majority_age_years)
+        AND at >= majority_at(s.birth_date, s.time_zone, u.majority_age_years)
 $$;
 
 -- ---------------------------------------------------------------------------------------------------------------------
@@ -289,7 +299,7 @@ REVOKE UPDATE, DELETE ON acknowledgements FROM sutki_cabinet;
 REVOKE DELETE ON acknowledged_versions FROM sutki_cabinet;
 
 GRANT USAGE ON SCHEMA public TO sutki_cabinet_reader;
-GRANT SELECT ON schools, persons, representations, consents, consent_freshness, reading_rules, marks, results
+GRANT SELECT ON schools, persons, students, representations, consents, consent_freshness, reading_rules, marks, results
     TO sutki_cabinet_reader;
 
 CREATE POLICY reader ON schools FOR SELECT TO sutki_cabinet_reader USING ((SELECT reading_person()) IS NOT NULL);

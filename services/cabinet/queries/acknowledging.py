@@ -175,13 +175,12 @@ SELECT c.student_id, c.effective_from
 FROM consents AS c
 WHERE c.student_id = ANY ($1::uuid[]) AND c.cabinet = 'given' AND c.effective_from > $2
 UNION
-SELECT c.student_id, majority_at(s.birth_date, o.time_zone, u.majority_age_years)
+SELECT c.student_id, majority_at(s.birth_date, s.time_zone, u.majority_age_years)
 FROM consents AS c
-JOIN persons AS s ON s.person_id = c.student_id
-LEFT JOIN schools AS o ON o.school_id = s.school_id
+JOIN students AS s ON s.person_id = c.student_id
 CROSS JOIN reading_rules AS u
 WHERE c.student_id = ANY ($1::uuid[]) AND c.representative_id = c.student_id AND c.cabinet = 'given'
-    AND majority_at(s.birth_date, o.time_zone, u.majority_age_years) > $2
+    AND majority_at(s.birth_date, s.time_zone, u.majority_age_years) > $2
 ORDER BY 1, 2
 ON CONFLICT (student_id, due_at) DO UPDATE SET due_at = excluded.due_at
 """

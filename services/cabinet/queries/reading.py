@@ -40,8 +40,8 @@ class Child:
 
 _READABLE = """
 SELECT p.person_id AS student_id, p.family, p.given, p.patronymic, p.birth_date,
-    coalesce(p.class_name, '') AS class_name, p.grade_level, coalesce(o.name, '') AS school_name,
-    coalesce(o.time_zone, 'Europe/Moscow') AS time_zone,
+    coalesce(p.class_name, '') AS class_name, p.grade_level, coalesce(p.school_name, '') AS school_name,
+    coalesce(p.time_zone, 'Europe/Moscow') AS time_zone,
     ARRAY(
         SELECT r.representative_id FROM representations AS r WHERE r.student_id = p.person_id AND r.in_force
     ) AS representatives,
@@ -54,16 +54,15 @@ FROM (
     SELECT r.student_id AS person_id FROM representations AS r WHERE r.representative_id = $1 AND r.in_force
     UNION SELECT $1
 ) AS mine
-JOIN persons AS p ON p.person_id = mine.person_id
-LEFT JOIN schools AS o ON o.school_id = p.school_id
+JOIN students AS p ON p.person_id = mine.person_id
 CROSS JOIN reading_rules AS u
-WHERE p.school_id IS NOT NULL AND ($2::uuid IS NULL OR p.person_id = $2)
+WHERE $2::uuid IS NULL OR p.person_id = $2
 ORDER BY p.person_id <> $1, p.birth_date DESC NULLS LAST, p.family, p.given, p.person_id
 """
 
 
 async def children(conn: Connection, reader_id: UUID, student_id: UUID | None = None) -> list[Child]:
-    """Whom the reader represents, and the reader if they are a student; a student first, then the youngest child.
+    """Whom the reader represents, and the reader if ever a student; the reader first, then the youngest child.
 
     Args:
         conn: a transaction of the reader's scope and role.

@@ -43,18 +43,21 @@ class Timers:
 
     ask_paper_at: datetime
     """Not before this instant is paper asked for (if the route is paper)."""
-    fall_back_at: datetime | None
-    """From this instant on an unacknowledged screen obligation moves to paper; None while the result is held,
-    since what is held becomes visible by the clock exactly when it is due."""
+    fall_back_at: datetime
+    """From this instant on an unacknowledged screen obligation moves to paper. What is held becomes visible by the
+    clock exactly when it is due, and is then given the time to be acknowledged."""
+    held: bool
+    """Whether the result is held back at present, so that also a sheet has to wait."""
 
 
 def timers(*, due: datetime, held: bool, now: datetime, policy: Policy) -> Timers:
     """The timers of an obligation that opens, changes its route, or whose result is held or released, at `now`."""
     last_call = due - policy.paper_lead
     if held and now < due:
-        return Timers(ask_paper_at=last_call, fall_back_at=None)
+        return Timers(ask_paper_at=last_call, fall_back_at=due + policy.acknowledgement_grace, held=True)
     return Timers(
         ask_paper_at=min(now + policy.paper_grouping, last_call),
         # Also what opens close to its deadline, or after it, is first given the time to be acknowledged.
         fall_back_at=max(due - policy.fallback_lead, now + policy.acknowledgement_grace),
+        held=False,
     )

@@ -36,7 +36,8 @@ class Letter:
     recipient_id: UUID
     attempts: int
     """With this one."""
-    email: str
+    email: str | None
+    """None when the consent was withdrawn while the mail was being claimed."""
     language: str
     given_name: str
     school_name: str

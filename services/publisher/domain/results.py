@@ -1,5 +1,7 @@
 """A final grade or an exam result as the publisher keeps it: enough to count the 24 hours and to write a mail."""
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -8,6 +10,7 @@ from uuid import UUID
 
 from contracts.exam_result_recorded import ExamResultRecorded
 from contracts.final_grade_set import FinalGradeSet
+from contracts.values import due_at
 
 ResultKind = Literal["final_grade", "oge", "ege", "school_exam", "competition"]
 
@@ -34,6 +37,22 @@ class Result:
     score: Decimal | None = None
     max_score: Decimal | None = None
     deferred_until: date | None = None
+
+    def held_at(self, now: datetime) -> bool:
+        """Whether this version is held back; by the clock it becomes visible when it is due."""
+        return self.held and self.state != "withdrawn" and now < due_at(self.obtained_at)
+
+
+def in_rounds(recorded: Iterable[Result]) -> list[list[Result]]:
+    """Sorts states of results into rounds: each result at most once in a round, its lower revisions in earlier ones."""
+    rounds: list[list[Result]] = []
+    seen: Counter[UUID] = Counter()
+    for one in sorted(recorded, key=lambda item: item.revision):
+        if seen[one.result_id] == len(rounds):
+            rounds.append([])
+        rounds[seen[one.result_id]].append(one)
+        seen[one.result_id] += 1
+    return rounds
 
 
 def from_final_grade(event: FinalGradeSet) -> Result:

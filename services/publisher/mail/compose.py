@@ -68,6 +68,8 @@ def compose(letter: Letter, head: Letterhead, at: datetime) -> Mail:
     Raises:
         UnusableAddress: the recipient's address is none.
     """
+    if letter.email is None:
+        raise UnusableAddress("no address")
     language = letter.language if letter.language in WORDS else "ru"
     words = WORDS[language]
     name = " ".join(letter.given_name.split())

@@ -2,7 +2,8 @@
 
 Consent and the freshness of the view of consents are checked in the claiming transaction (I2), and again if the
 conversation begins noticeably later. What a crash leaves between claim and settlement is undecided: it is listed,
-never sent again by itself.
+never sent again by itself. What became of a mail is kept until the database has taken it down, however long that is
+away; a claim that this process no longer works on is undecided, too.
 """
 
 import time
@@ -15,6 +16,7 @@ from uuid import UUID, uuid4
 from chassis.clock import Clock
 from chassis.crash import crash_here
 from chassis.database import DISTRICT, Database
+from chassis.errors import is_transient
 from chassis.logging import log
 from chassis.timers import DueLoop
 from services.publisher import ledger, metrics
@@ -56,6 +58,10 @@ class MailSender:
     sending: Sending
     random: Random = field(default_factory=Random)
     sender_id: UUID = field(default_factory=uuid4)
+    _in_flight: set[UUID] = field(default_factory=set)
+    """Claims that this process still works on, or whose outcome it still has to write down."""
+    _unsettled: dict[MailConnection, list[Outcome]] = field(default_factory=dict)
+    """What could not be written down yet, by the connection whose loop has to repeat it."""
 
     def loops(self) -> list[DueLoop]:
         """One loop for each connection, the heartbeat, and the watch over what others left behind."""
@@ -87,10 +93,11 @@ class MailSender:
         return 0
 
     async def list_abandoned(self) -> int:
-        """Makes claims of vanished processes undecided; returns how many."""
+        """Makes undecided what vanished processes had claimed, and what this one claimed and lost; returns how many."""
+        mine = (self.sender_id, sorted(self._in_flight))
         async with self.database.transaction(DISTRICT) as conn:
             now = await self.clock.now(conn)
-            count = await notifications.abandoned(conn, now, self.sending.claim_timeout, ABANDONED_ROUND)
+            count = await notifications.abandoned(conn, now, self.sending.claim_timeout, ABANDONED_ROUND, mine=mine)
         if count:
             metrics.MAILS.labels(NotificationState.UNDECIDED.value).inc(count)
             log.error("mails_undecided", mails=count)
@@ -101,19 +108,43 @@ class MailSender:
 
         Raises:
             OSError: the mail server cannot be reached; nothing was claimed, the mails wait.
+            Exception: the database is away. What was sent is kept, and written down by the next call.
         """
+        if connection in self._unsettled:
+            return await self._settle_kept(connection)
         seconds = await self._next()
         if seconds is None or seconds > 0:
             return 0
         await connection.ensure()
         letters, cancelled = await self._claim()
+        metrics.MAILS.labels(NotificationState.CANCELLED.value).inc(cancelled)
         crash_here("publisher.after_claim_before_send")
         claimed_at = time.monotonic()
-        outcomes = [await self._send(letter, connection, claimed_at) for letter in letters]
-        if outcomes:
-            await self._settle(outcomes)
-        metrics.MAILS.labels(NotificationState.CANCELLED.value).inc(cancelled)
+        if letters:
+            outcomes = [await self._send(letter, connection, claimed_at) for letter in letters]
+            self._unsettled[connection] = outcomes
+            await self._settle_kept(connection)
         return len(letters) + cancelled
+
+    async def _settle_kept(self, connection: MailConnection) -> int:
+        """Writes down what became of a connection's mails; returns how many.
+
+        The loop repeats it, later each time, while the database is away. If it can never succeed, the outcomes are
+        given up: their claims are in flight no more, and so become undecided and are listed.
+        """
+        outcomes = self._unsettled[connection]
+        try:
+            await self._settle(outcomes)
+        except Exception as error:
+            if is_transient(error):
+                raise
+            self._forget(connection)
+            raise
+        self._forget(connection)
+        return len(outcomes)
+
+    def _forget(self, connection: MailConnection) -> None:
+        self._in_flight -= {one.letter.notification_id for one in self._unsettled.pop(connection)}
 
     async def _claim(self) -> tuple[list[Letter], int]:
         async with self.database.transaction(DISTRICT) as conn:
@@ -122,30 +153,50 @@ class MailSender:
                 log.warning("mails_wait_for_fresh_consents")
                 return [], 0
             await notifications.seen(conn, self.sender_id, now)
-            return await notifications.claim(conn, self.sender_id, now, self.sending.claim_batch)
+            letters, cancelled = await notifications.claim(conn, self.sender_id, now, self.sending.claim_batch)
+        self._in_flight |= {one.notification_id for one in letters}
+        return letters, cancelled
 
     async def _send(self, letter: Letter, connection: MailConnection, claimed_at: float) -> Outcome:
+        """Sends one letter. Whatever goes wrong with it is its own outcome, so that the others keep theirs."""
+        try:
+            prepared = await self._prepare(letter, claimed_at)
+        except Exception as error:  # noqa: BLE001 - nothing was handed over: it may be tried again
+            log.warning("mail_not_prepared", notification_id=str(letter.notification_id), error=type(error).__name__)
+            return self._conclude(letter, Verdict(NotificationState.RETRY, "not_prepared"))
+        if isinstance(prepared, Outcome):
+            return prepared
+        try:
+            return await self._hand_over(letter, prepared, connection)
+        except Exception as error:  # noqa: BLE001 - nobody knows how far the conversation came
+            log.error(
+                "mail_conversation_broke", notification_id=str(letter.notification_id), error=type(error).__name__
+            )
+            connection.close()
+            return Outcome(letter, NotificationState.UNDECIDED, "conversation_broke")
+
+    async def _prepare(self, letter: Letter, claimed_at: float) -> Mail | Outcome:
         if not letter.items:
             return Outcome(letter, NotificationState.CANCELLED, "nothing_left_to_tell")
+        if letter.email is None:
+            # The consent ended while the mail was being claimed, and the address went with it.
+            return Outcome(letter, NotificationState.CANCELLED, "no_address")
         if time.monotonic() - claimed_at > self.sending.recheck_after_seconds:
             stopped = await self._recheck(letter)
             if stopped is not None:
                 return stopped
-        mail = await self._compose(letter)
-        if mail is None:
+        try:
+            return compose(letter, self.sending.letterhead, letter.claimed_at)
+        except UnusableAddress:
             return Outcome(letter, NotificationState.FAILED, "unusable_address")
+
+    async def _hand_over(self, letter: Letter, mail: Mail, connection: MailConnection) -> Outcome:
         started = time.monotonic()
         verdict = await connection.send(mail)
         metrics.MAIL_SECONDS.observe(time.monotonic() - started)
         if verdict.state is NotificationState.SENT:
             crash_here("publisher.after_smtp_accepted")
         return self._conclude(letter, verdict)
-
-    async def _compose(self, letter: Letter) -> Mail | None:
-        try:
-            return compose(letter, self.sending.letterhead, letter.claimed_at)
-        except UnusableAddress:
-            return None
 
     async def _recheck(self, letter: Letter) -> Outcome | None:
         async with self.database.transaction(DISTRICT) as conn:
@@ -171,7 +222,12 @@ class MailSender:
         async with self.database.transaction(DISTRICT) as conn:
             now = await self.clock.now(conn)
             ours = await notifications.settle(conn, self.sender_id, outcomes, now)
-            sent = [one.letter for one in outcomes if one.state is NotificationState.SENT]
+            # Not what is settled already: a commit whose answer was lost must not be written down twice.
+            sent = [
+                one.letter
+                for one in outcomes
+                if one.state is NotificationState.SENT and one.letter.notification_id in ours
+            ]
             await ledger.append(conn, [note for letter in sent for note in _emailed(letter, now)], now)
             crash_here("publisher.after_settlement_before_commit")
         for one in outcomes:

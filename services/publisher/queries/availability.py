@@ -14,7 +14,7 @@ from contracts.values import Route
 from services.publisher.domain.obligations import Key, Version
 from services.publisher.domain.routes import Ground
 
-# Kept only while there is no obligation or an open one: for one that is met or closed there is nothing to wait for.
+# Not kept for an obligation that is met or superseded: there is nothing to wait for. A cancelled one may open again.
 _KEEP_EARLY = """
 INSERT INTO early_availability AS e (result_id, value_revision, recipient_id, route, student_id, school_id,
                                      available_at, consent_id, consent_revision, extract_number, received_at)
@@ -26,7 +26,7 @@ FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::text[], $5::uuid[], $6::uu
 WHERE NOT EXISTS (
     SELECT FROM obligations o
     WHERE o.result_id = v.result_id AND o.value_revision = v.value_revision AND o.recipient_id = v.recipient_id
-      AND o.state <> 'open'
+      AND o.state IN ('available', 'superseded')
 )
 ON CONFLICT (result_id, value_revision, recipient_id, route) DO UPDATE
 SET available_at = excluded.available_at, consent_id = excluded.consent_id,
@@ -103,7 +103,7 @@ class Early:
 
 
 async def keep_early(conn: Connection, early: Sequence[Early], now: datetime) -> set[Key]:
-    """Keeps what cannot count yet; returns what is new. What was said about a met or closed obligation is not kept."""
+    """Keeps what cannot count yet; returns what is new. What was said about a met or superseded one is not."""
     ordered = sorted(early, key=lambda one: (*one.key, one.route))
     rows = await conn.fetch(
         _KEEP_EARLY,

@@ -83,8 +83,11 @@ UPDATE notifications n
 SET state = v.state, reason = v.reason, settled_at = $5,
     send_after = CASE WHEN v.state = 'retry' THEN $5::timestamptz + make_interval(secs => v.delay_seconds)
                       ELSE n.send_after END
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::float8[]) AS v (notification_id, state, reason, delay_seconds)
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::float8[], $7::int[])
+    AS v (notification_id, state, reason, delay_seconds, attempts)
 WHERE n.notification_id = v.notification_id AND n.claimed_by = $6 AND n.state IN ('claimed', 'undecided')
+  -- A settlement that is repeated must not touch a later claim by the same process.
+  AND n.attempts = v.attempts
 RETURNING n.notification_id
 """
 
@@ -101,7 +104,8 @@ _ABANDONED = """
 WITH found AS (
     SELECT n.notification_id FROM notifications n
     WHERE n.state = 'claimed' AND n.claimed_at < $2
-      AND NOT EXISTS (SELECT FROM mail_senders m WHERE m.sender_id = n.claimed_by AND m.seen_at >= $2)
+      AND (NOT EXISTS (SELECT FROM mail_senders m WHERE m.sender_id = n.claimed_by AND m.seen_at >= $2)
+           OR (n.claimed_by = $4 AND n.notification_id <> ALL ($5::uuid[])))
     ORDER BY n.claimed_at LIMIT $3 FOR UPDATE SKIP LOCKED
 )
 UPDATE notifications n SET state = 'undecided', reason = 'sender_lost', settled_at = $1
@@ -228,6 +232,7 @@ async def settle(conn: Connection, sender_id: UUID, outcomes: Sequence[Outcome],
         [one.delay_seconds for one in outcomes],
         now,
         sender_id,
+        [one.letter.attempts for one in outcomes],
     )
     return {row["notification_id"] for row in rows}
 
@@ -237,9 +242,19 @@ async def seen(conn: Connection, sender_id: UUID, now: datetime) -> None:
     await conn.execute(_SEEN, sender_id, now)
 
 
-async def abandoned(conn: Connection, now: datetime, older_than: timedelta, limit: int) -> int:
-    """Makes claims undecided whose process is gone; returns how many."""
-    count = int((await conn.execute(_ABANDONED, now, now - older_than, limit)).split()[-1])
+async def abandoned(
+    conn: Connection, now: datetime, older_than: timedelta, limit: int, *, mine: tuple[UUID, Sequence[UUID]]
+) -> int:
+    """Makes claims undecided that nobody works on any more; returns how many.
+
+    Args:
+        conn: the transaction.
+        now: the present instant.
+        older_than: how long a claim, or a process that has not been seen, is left alone.
+        limit: of claims in one round.
+        mine: the calling sender and the claims that it does work on.
+    """
+    count = int((await conn.execute(_ABANDONED, now, now - older_than, limit, *mine)).split()[-1])
     await conn.execute(_FORGET_SENDERS, now - 10 * older_than)
     return count
 

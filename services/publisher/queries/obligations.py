@@ -43,13 +43,15 @@ WHERE o.state = 'cancelled'
 """
 
 _LOCK_OF_RESULTS = f"""
-SELECT {_COLUMNS}, r.held FROM obligations o JOIN results r ON r.result_id = o.result_id
+SELECT {_COLUMNS}, r.held AND r.value_revision = o.value_revision AS held
+FROM obligations o JOIN results r ON r.result_id = o.result_id
 WHERE o.result_id = ANY ($1::uuid[])
 ORDER BY o.result_id, o.value_revision, o.recipient_id FOR UPDATE OF o
 """
 
 _LOCK_OPEN_OF_STUDENTS = f"""
-SELECT {_COLUMNS}, r.held FROM obligations o JOIN results r ON r.result_id = o.result_id
+SELECT {_COLUMNS}, r.held AND r.value_revision = o.value_revision AS held
+FROM obligations o JOIN results r ON r.result_id = o.result_id
 WHERE o.student_id = ANY ($1::uuid[]) AND o.state = 'open'
 ORDER BY o.result_id, o.value_revision, o.recipient_id FOR UPDATE OF o
 """
@@ -85,13 +87,25 @@ WHERE o.result_id = v.result_id AND o.value_revision = v.value_revision AND o.re
 
 _RETIME = """
 UPDATE obligations o
-SET fall_back_at = v.fall_back_at,
+SET due_at = v.due_at, fall_back_at = v.fall_back_at,
     -- Held again it waits; otherwise a further revision of the same value must not put the sheet off.
-    ask_paper_at = CASE WHEN v.fall_back_at IS NULL THEN v.ask_paper_at ELSE least(o.ask_paper_at, v.ask_paper_at) END,
+    ask_paper_at = CASE WHEN v.held THEN v.ask_paper_at ELSE least(o.ask_paper_at, v.ask_paper_at) END,
     request_id = CASE WHEN v.leaves_request THEN NULL ELSE o.request_id END
-FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::timestamptz[], $5::timestamptz[], $6::boolean[])
-    AS v (result_id, value_revision, recipient_id, ask_paper_at, fall_back_at, leaves_request)
+FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::timestamptz[], $5::timestamptz[], $6::boolean[],
+            $7::boolean[], $8::timestamptz[])
+    AS v (result_id, value_revision, recipient_id, ask_paper_at, fall_back_at, held, leaves_request, due_at)
 WHERE o.result_id = v.result_id AND o.value_revision = v.value_revision AND o.recipient_id = v.recipient_id
+"""
+
+_LOCK_OPEN_OLDER = f"""
+SELECT o.* FROM unnest($1::uuid[], $2::bigint[], $3::uuid[]) WITH ORDINALITY
+    AS v (result_id, value_revision, recipient_id, position)
+CROSS JOIN LATERAL (
+    SELECT {_COLUMNS}, false AS held FROM obligations o
+    WHERE o.result_id = v.result_id AND o.value_revision < v.value_revision AND o.recipient_id = v.recipient_id
+      AND o.state = 'open'
+    ORDER BY o.value_revision FOR UPDATE OF o
+) o
 """
 
 _CLOSE = """
@@ -251,6 +265,15 @@ async def lock_open_of_versions(conn: Connection, versions: Sequence[Version]) -
     return [_obligation(row) for row in rows]
 
 
+async def lock_open_older(conn: Connection, met: Sequence[Obligation]) -> list[Obligation]:
+    """What is still owed of older versions to those who got a later one."""
+    later = {one.key: one for one in met if one.value_revision > 1}
+    if not later:
+        return []
+    found = await conn.fetch(_LOCK_OPEN_OLDER, *_keys([later[key] for key in sorted(later)]))
+    return list({one.key: one for one in map(_obligation, found)}.values())
+
+
 async def lock_served_students(conn: Connection, student_ids: Sequence[UUID]) -> list[Availability]:
     """Students who wait for a representative although one was served before."""
     return [_served(row) for row in await conn.fetch(_SERVED_STUDENTS, student_ids)]
@@ -281,7 +304,14 @@ async def change_routes(conn: Connection, changes: Sequence[RouteChange]) -> Non
         )
 
 
-async def retime(conn: Connection, changes: Sequence[RouteChange], *, leave_request: Sequence[bool]) -> None:
+async def retime(
+    conn: Connection,
+    changes: Sequence[RouteChange],
+    *,
+    held: Sequence[bool],
+    leave_request: Sequence[bool],
+    due: Sequence[datetime],
+) -> None:
     """Sets the timers of open obligations after a hold or a release."""
     if changes:
         await conn.execute(
@@ -289,7 +319,9 @@ async def retime(conn: Connection, changes: Sequence[RouteChange], *, leave_requ
             *_keys([one.obligation for one in changes]),
             [one.ask_paper_at for one in changes],
             [one.fall_back_at for one in changes],
+            held,
             leave_request,
+            due,
         )
 
 

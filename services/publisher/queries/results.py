@@ -7,7 +7,7 @@ from uuid import UUID
 
 from chassis.database import Connection
 from contracts.values import DISCLOSURE_TERM
-from services.publisher.domain.obligations import Due
+from services.publisher.domain.obligations import Due, Version
 from services.publisher.domain.results import Result
 
 _UPSERT = """
@@ -27,6 +27,11 @@ SET revision = excluded.revision, value_revision = excluded.value_revision, scho
     opened_revision = excluded.opened_revision
 WHERE excluded.revision > r.revision
 RETURNING result_id, xmax = 0 AS is_new
+"""
+
+_HELD = """
+SELECT result_id, value_revision FROM results
+WHERE result_id = ANY ($1::uuid[]) AND held AND state <> 'withdrawn' AND obtained_at > $2
 """
 
 _UNTOLD = """
@@ -102,6 +107,14 @@ async def upsert(conn: Connection, results: Sequence[Result], known_students: se
         [one.value_revision if one.student_id in known_students else None for one in ordered],
     )
     return {row["result_id"]: row["is_new"] for row in rows}
+
+
+async def held_versions(conn: Connection, result_ids: Sequence[UUID], now: datetime) -> set[Version]:
+    """The present versions of those results that are held back now."""
+    if not result_ids:
+        return set()
+    rows = await conn.fetch(_HELD, result_ids, now - DISCLOSURE_TERM)
+    return {(row["result_id"], row["value_revision"]) for row in rows}
 
 
 async def untold(conn: Connection, student_ids: Sequence[UUID], now: datetime) -> list[Untold]:
