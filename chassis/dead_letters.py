@@ -26,7 +26,8 @@ WHERE replayed_at IS NULL AND discarded_at IS NULL ORDER BY id LIMIT $1
 """
 _TAKE = """
 SELECT id, topic, partition, key, headers, value FROM dead_letters
-WHERE replayed_at IS NULL AND discarded_at IS NULL AND ($1::bigint IS NULL OR id = $1) ORDER BY id FOR UPDATE SKIP LOCKED
+WHERE replayed_at IS NULL AND discarded_at IS NULL AND ($1::bigint IS NULL OR id = $1)
+ORDER BY id FOR UPDATE SKIP LOCKED
 """
 _MARK = "UPDATE dead_letters SET replayed_at = clock_timestamp() WHERE id = ANY($1::bigint[])"
 _DISCARD = """
