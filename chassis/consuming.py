@@ -262,7 +262,7 @@ class TransientFailuresWait(BaseMiddleware):
             consumer = getattr(getattr(msg, "consumer", None), "_group_id", "") or ""
             metrics.BATCH_RETRIES.labels(consumer).inc()
             report = log.warning if is_transient(error) else log.exception
-            report("batch_put_back", consumer=consumer, error=type(error).__name__, detail=str(error)[:200])
+            report("batch_put_back", consumer=consumer, error=type(error).__name__)
             await asyncio.sleep(RETRY_SECONDS)
             raise NackMessage from error
 

@@ -61,7 +61,8 @@ class DeadLetter:
 async def keep(conn: Connection, consumer: str, letters: "Sequence[tuple[ConsumerRecord[Any, Any], str]]") -> None:
     """Keeps records with the reasons why they could not be applied."""
     for record, reason in letters:
-        headers = read_headers(record.headers)
+        # PostgreSQL's text has no NUL; a header with one must not keep the letter from being kept.
+        headers = {_text(name): _text(value) for name, value in read_headers(record.headers).items()}
         await conn.execute(
             _KEEP,
             consumer,
@@ -71,9 +72,9 @@ async def keep(conn: Connection, consumer: str, letters: "Sequence[tuple[Consume
             _uuid_or_none(headers.get("ce_id")),
             headers.get("ce_type"),
             record.key,
-            dict(headers),
+            headers,
             record.value,
-            reason[:2000],
+            _text(reason[:2000]),
             sha256(repr((record.key, headers, record.value)).encode()).digest(),
         )
 
@@ -138,6 +139,10 @@ async def measure(database: Database) -> None:
     """Sets the gauge of those that wait."""
     async with database.transaction(DISTRICT) as conn:
         metrics.DEAD_LETTERS.set(await conn.fetchval(_COUNT))
+
+
+def _text(value: str) -> str:
+    return value.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _uuid_or_none(text: str | None) -> UUID | None:

@@ -18,6 +18,8 @@ from chassis.errors import is_transient
 if TYPE_CHECKING:
     from chassis.service import Service
 
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
 
 def make_app(service: Service) -> FastAPI:
     """The application: `/health/live`, `/health/ready`, `/metrics`, `/openapi.json`, and what the service offers."""
@@ -56,8 +58,38 @@ def make_app(service: Service) -> FastAPI:
     async def exposition() -> Response:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
+    app.add_middleware(BodyLimit, max_bytes=service.settings.http_max_body_bytes)
     app.add_middleware(Observed)
     return app
+
+
+class BodyLimit:
+    """Refuses bodies that are too long, whether they say so or not; nobody's body is read whole before that."""
+
+    def __init__(self, app: ASGIApp, *, max_bytes: int) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        length = Headers(scope=scope).get("content-length", "0") if scope["type"] == "http" else "0"
+        if length.isdecimal() and int(length) > self._max_bytes:
+            await self._problem().response()(scope, receive, send)
+            return
+        read = 0
+
+        async def counted() -> Message:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > self._max_bytes:
+                raise self._problem()
+            return message
+
+        await self._app(scope, counted, send)
+
+    def _problem(self) -> problems.Problem:
+        return problems.Problem(413, "body_too_long", f"A request has at most {self._max_bytes} bytes.")
 
 
 class Observed:
@@ -85,4 +117,6 @@ class Observed:
                 await self._app(scope, receive, note)
             finally:
                 route = getattr(scope.get("route"), "path", "unmatched")
-                metrics.HTTP_SECONDS.labels(scope["method"], route, str(status)).observe(time.perf_counter() - started)
+                # The method is the caller's word: an unknown one must not make a time series of its own.
+                method = scope["method"] if scope["method"] in METHODS else "other"
+                metrics.HTTP_SECONDS.labels(method, route, str(status)).observe(time.perf_counter() - started)

@@ -35,6 +35,8 @@ class ServiceSettings(BaseSettings):
     kafka_replication_factor: int = Field(default=1, ge=1)
     http_host: str = "127.0.0.1"
     http_port: int = Field(ge=1, le=65535)
+    http_max_body_bytes: int = Field(default=16 * 1024 * 1024, ge=1024)
+    """A longer request is refused before it is read."""
     log_level: str = "INFO"
     stop_grace_seconds: float = Field(default=20, gt=0)
     """How long a stopping process may finish what it has begun."""

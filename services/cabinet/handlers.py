@@ -228,6 +228,10 @@ async def sign_in(doors: Doors, *, login: str, password: str, address: str) -> s
         Refused: they do not fit, or there were too many failed attempts of this login or from this address.
     """
     login = normalise_login(login)
+    if not login.isprintable():
+        # No login has such characters, and the database's text cannot hold all of them.
+        metrics.SIGN_INS.labels("wrong").inc()
+        raise Refused(Refusal.WRONG_CREDENTIALS)
     attempt_id = await _attempt(doors, digest(f"login:{login}"), address)
     async with doors.database.transaction(DISTRICT) as conn:
         account = await accounts.account_of_login(conn, login)

@@ -14,6 +14,8 @@ class Settings(ServiceSettings):
     SERVICE: ClassVar[str] = "gradebook"
 
     http_port: int = 8101
+    http_max_body_bytes: int = Field(default=520 << 20, ge=1024)
+    """A longer request is refused before it is read; room for the largest upload."""
     bulk_max_bytes: int = Field(default=16 << 20, gt=0)
     """The largest body of a bulk request."""
     import_max_upload_bytes: int = Field(default=512 << 20, gt=0)

@@ -7,6 +7,7 @@ from typing import Annotated
 from uuid import UUID
 
 import typer
+from rich.markup import escape
 
 from chassis import auth, dead_letters, migrations
 from chassis.database import DISTRICT, Database
@@ -115,7 +116,7 @@ def letters_list(service: ServiceArgument) -> None:
 
     letters = table(service, "id", tr("событие", "event"), tr("получатель", "consumer"), tr("причина", "reason"))
     for letter in asyncio.run(waiting()):
-        letters.add_row(str(letter.id), letter.event_type or "?", letter.consumer, letter.reason)
+        letters.add_row(str(letter.id), escape(letter.event_type or "?"), letter.consumer, escape(letter.reason))
     out.print(letters if letters.row_count else tr("пусто", "none"))
 
 

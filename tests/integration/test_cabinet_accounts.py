@@ -314,3 +314,9 @@ async def test_what_no_longer_counts_is_pruned(doors: Doors) -> None:
     assert await _count(doors, "SELECT count(*) FROM sign_in_attempts") == 0
     assert await person_of_session(doors, token)
     assert await _join(doors, code, login="another.one")
+
+
+async def test_a_login_that_no_database_can_hold_is_a_wrong_login_and_no_failure(doors: Doors) -> None:
+    with pytest.raises(Refused) as refused:
+        await sign_in(doors, login="anna\0", password=PASSWORD, address=ADDRESS)
+    assert refused.value.reason is Refusal.WRONG_CREDENTIALS

@@ -96,3 +96,14 @@ async def test_another_letter_at_the_same_place_of_a_new_broker_is_kept_beside_t
     for value in (b"rubbish", b"other rubbish", b"other rubbish"):
         await consumer.process([record(EXAMPLE, 0, value)])
     assert len(await dead_letters.waiting(database)) == 2
+
+
+async def test_a_poison_record_with_a_nul_in_its_headers_is_kept_and_does_not_stop_the_consumer(
+    service_database: Callable[[str], Awaitable[Database]],
+):
+    database = await service_database("cabinet")
+    consumer = projection_consumer(database, FixedClock(NOW))
+    poison = ConsumerRecord(TOPIC, 0, 0, 0, 0, b"k", b"{}", None, 1, 2, (("ce_type", b"a\0b"), ("ce_id", b"\0")))
+    missing = ConsumerRecord(TOPIC, 0, 1, 0, 0, b"k", b"{}", None, 1, 2, (("x\0", b"\0"),))
+    await consumer.process([poison, missing])
+    assert len(await dead_letters.waiting(database)) == 1

@@ -235,3 +235,20 @@ async def test_a_persons_state_is_composed_by_indexes_alone(district: Journal) -
     for index in ("group_members_person_id", "person_records_pkey", "representations_pkey", "study_groups_pkey"):
         assert index in plan
     assert "Join Filter" not in plan
+
+
+async def test_a_school_that_a_child_has_left_has_no_say_about_them_any_more(district: Journal) -> None:
+    await district.take(
+        {
+            "people": "person_id,role,family,given,patronymic,birth_date,school_id,state\n"
+            "s1,student,Примерова,Анна,,2013-02-03,2,active\n"
+            "s1,student,Примерова,Анна,,2013-02-03,1,withdrawn\n"
+        }
+    )
+    claim = {"role": "student", "family": "X", "given": "Y", "patronymic": "", "school_id": "1"}
+    people = await state_as(district, "1", RecordKind.PEOPLE, {"person_id": "s1", **claim})
+    assert codes(people) == [(0, Code.FOREIGN_ID)]
+    mine = {"person_id": "mine", **claim, "role": "representative"}
+    assert codes(await state_as(district, "1", RecordKind.PEOPLE, mine)) == []
+    relation = {"representative_id": "mine", "student_id": "s1", "kind": "parent", "in_force": "true"}
+    assert codes(await state_as(district, "1", RecordKind.REPRESENTATIVES, relation)) == [(0, Code.FOREIGN_SCHOOL)]

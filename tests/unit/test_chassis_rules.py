@@ -1,5 +1,6 @@
 """The chassis' pure parts: ids, settings, which failures pass, problems, headers."""
 
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Annotated, ClassVar
 from uuid import uuid4
@@ -17,6 +18,7 @@ from chassis import problems
 from chassis.auth import Client
 from chassis.database import DISTRICT
 from chassis.errors import is_transient
+from chassis.http import BodyLimit
 from chassis.ids import pseudonym
 from chassis.messages import headers_for, read_headers
 from chassis.problems import Fault, Problem
@@ -148,3 +150,27 @@ def test_a_schools_client_may_not_touch_another_school_and_a_districts_may():
         client.require_district()
     assert Client(uuid4(), None).require_school(foreign).school_id == str(foreign)
     assert Client(uuid4(), None).scope() == DISTRICT
+
+
+async def test_a_body_that_is_too_long_is_refused_whether_it_says_so_or_not():
+    app = FastAPI()
+    problems.install(app)
+
+    @app.post("/marks")
+    async def take(marks: list[int]) -> int:
+        return len(marks)
+
+    app.add_middleware(BodyLimit, max_bytes=100)
+
+    async def in_pieces() -> AsyncIterator[bytes]:
+        yield b"["
+        for _ in range(100):
+            yield b"1,"
+        yield b"1]"
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+        assert (await client.post("/marks", json=[1, 2, 3])).json() == 3
+        told = await client.post("/marks", content=b"[" + b"1," * 100 + b"1]")
+        assert (told.status_code, told.json()["code"]) == (413, "body_too_long")
+        untold = await client.post("/marks", content=in_pieces(), headers={"content-type": "application/json"})
+        assert untold.status_code in {400, 413}

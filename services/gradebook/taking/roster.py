@@ -6,6 +6,7 @@ from uuid import UUID
 from chassis import outbox
 from chassis.crash import crash_here
 from chassis.database import Connection
+from contracts.person_changed import Role
 from services.gradebook import composing, queries, roster_queries
 from services.gradebook.records import GroupRecord, MemberRecord, PersonRecord, RepresentativeRecord
 from services.gradebook.rejections import Code
@@ -27,7 +28,18 @@ async def take_people(conn: Connection, taking: Taking, rows: Sequence[Placed[Pe
         taking.home(),
         taking.now,
     )
-    rows = [row for row in rows if _kept(ids[row.record.person_id] in ours, row, Code.FOREIGN_ID, "person_id", outcome)]
+    elsewhere = await _students_elsewhere(conn, taking, [ids[r.person_id] for _, r in rows if r.role == Role.STUDENT])
+    rows = [
+        row
+        for row in rows
+        if _kept(
+            ids[row.record.person_id] in ours and not (row.record.active and ids[row.record.person_id] in elsewhere),
+            row,
+            Code.FOREIGN_ID,
+            "person_id",
+            outcome,
+        )
+    ]
     if not rows:
         return outcome
     given = [(ids[r.person_id], str(r.role), r.family, r.given, r.patronymic, r.birth_date, r.active) for _, r in rows]
@@ -120,10 +132,13 @@ async def take_representatives(
     adults = taking.identity.of_each("person", (row.record.representative_id for row in rows))
     at_home = await roster_queries.students_at(conn, list(students.values()), taking.home())
     known = await roster_queries.known_persons(conn, list(adults.values()))
+    elsewhere = await _students_elsewhere(conn, taking, list(students.values()))
     kept = []
     for row in rows:
         if students[row.record.student_id] not in at_home:
             outcome.reject(row.place, Code.ORPHAN_ROW, "student_id")
+        elif students[row.record.student_id] in elsewhere:
+            outcome.reject(row.place, Code.FOREIGN_SCHOOL, "student_id")
         elif adults[row.record.representative_id] not in known:
             outcome.reject(row.place, Code.ORPHAN_ROW, "representative_id")
         else:
@@ -136,6 +151,17 @@ async def take_representatives(
     different = tally(kept, [(row[0], row[1]) for row in given], answers, outcome)
     await _compose(conn, taking, persons=[given[position][1] for position in different])
     return outcome
+
+
+async def _students_elsewhere(conn: Connection, taking: Taking, student_ids: Sequence[UUID]) -> set[UUID]:
+    """Students about whom this school's client has no say any more: they study, or studied last, at another school.
+
+    The district may still state them for any school; a transfer back is the district's to make.
+    """
+    if taking.client_school_id is None or not student_ids:
+        return set()
+    schools = await roster_queries.schools_of_students(conn, student_ids)
+    return {student_id for student_id, school_id in schools.items() if school_id != taking.client_school_id}
 
 
 def _kept(holds: bool, row: Placed[R], code: Code, field: str, outcome: Outcome) -> bool:
