@@ -47,13 +47,8 @@ FURTHER = {
         "SELECT count(*) FROM obligations WHERE state = 'available' AND route = 'screen'",
         "SELECT count(*) FROM obligations WHERE route = 'screen'",
     ),
-    "extracts: rendered": (
-        "extracts",
-        "SELECT count(*) FROM extracts WHERE state = 'rendered'",
-        "SELECT count(*) FROM extracts WHERE state <> 'cancelled'",
-    ),
 }
-"""What follows from consent: who is told, and the paper of the others."""
+"""What follows from consent: who can see it."""
 
 
 async def measure(grades: int, students: int) -> dict[str, Any]:

@@ -24,7 +24,8 @@ from sutki.commands.taking import resolve_people, take_accounts, take_consents, 
 from sutki.demo import state
 from sutki.demo.truth import Truth, read
 from sutki.sample import District, generate, write
-from sutki.stack.stack import Stack
+from sutki.stack.ports import free_port
+from sutki.stack.stack import DEFAULT_PORTS, Stack
 from tests.support.waiting import eventually
 
 SETTINGS = {
@@ -84,7 +85,9 @@ class System:
         district = generate(7, datetime.now(UTC), students=students, schools=schools)
         write(district, folder / "district")
         ours = SETTINGS | (settings or {})
-        stack = Stack(folder / "stack", broker="kafka", brokers=brokers, environment=ours, fast=fast)
+        # None of the well-known ports: another stack of this machine may take one while a service is down.
+        ports = {name: free_port() for name in DEFAULT_PORTS}
+        stack = Stack(folder / "stack", broker="kafka", brokers=brokers, ports=ports, environment=ours, fast=fast)
         before = dict(os.environ)
         try:
             async with stack:
