@@ -8,8 +8,8 @@ reason, while their neighbours pass. Offsets are committed only after the databa
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from typing import Any, TypeVar, cast
@@ -17,7 +17,6 @@ from uuid import UUID
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
-from aiokafka.errors import IllegalStateError
 from faststream import AckPolicy, BaseMiddleware
 from faststream.exceptions import NackMessage
 from faststream.kafka import KafkaBroker
@@ -30,6 +29,7 @@ from chassis.database import DISTRICT, Connection, Database
 from chassis.errors import is_transient
 from chassis.logging import log
 from chassis.messages import Consumable, carrier, read_headers
+from chassis.progress import Progress
 
 MAX_RECORDS = 500
 RETRY_SECONDS = 1.0
@@ -60,14 +60,12 @@ class _Route:
     event: type[Consumable]
     handler: Handler
     erase: Erase | None
+    latest_of: Callable[[Any], Hashable]
 
 
-@dataclass
-class Progress:
-    """What liveness looks at."""
-
-    taken_at: float = field(default_factory=time.monotonic)
-    lag: int = 0
+def aggregate(event: Consumable) -> Hashable:
+    """What an event tells about, unless a route says that it tells about something smaller."""
+    return event.aggregate()
 
 
 class Consumer:
@@ -89,16 +87,19 @@ class Consumer:
         handler: Callable[[Connection, Sequence[E], datetime], Awaitable[None]],
         *,
         erase: Erase | None = None,
+        latest_of: Callable[[E], Hashable] = aggregate,
     ) -> None:
         """Takes events of a kind. Within a batch the kinds are handled in the order of these calls.
 
         Args:
             event: the contract.
-            handler: gets the batch's transaction, the events (the highest revision of each aggregate, none of them
+            handler: gets the batch's transaction, the events (the highest revision of each `latest_of`, none of them
                 applied before), and the database's clock.
             erase: gets the keys of tombstones.
+            latest_of: of events about the same only the highest revision counts. What must not swallow an earlier
+                state that is still needed names something smaller than the aggregate.
         """
-        self._routes[event.TOPIC] = _Route(event, handler, erase)
+        self._routes[event.TOPIC] = _Route(event, handler, erase, latest_of)
 
     def topics(self) -> list[str]:
         """The topics that it reads, without prefix."""
@@ -116,38 +117,33 @@ class Consumer:
             auto_offset_reset="earliest",
             fetch_max_wait_ms=20,
             decoder=_keep_raw,
+            listener=self.progress,
         )
         self._subscriber(self._take)
 
     async def _take(self, records: "tuple[ConsumerRecord[Any, Any], ...]") -> None:
         started = time.monotonic()
-        await self.process(records)
+        with self.progress.working():
+            await self.process(records)
         metrics.BATCH_SECONDS.labels(self.name).observe(time.monotonic() - started)
-        self.progress.taken_at = time.monotonic()
 
     async def observe(self) -> None:
-        """Measures the lag from what the last fetch told (works with every broker)."""
+        """Looks at how it gets on, for liveness and metrics."""
         consumer: AIOKafkaConsumer | None = getattr(self._subscriber, "consumer", None)
         if consumer is None:
             return
-        lag = 0
-        for partition in consumer.assignment():
-            try:
-                end = consumer.highwater(partition)
-                # A partition that has been fetched has a position: this does not wait.
-                lag += 0 if end is None else max(0, end - await consumer.position(partition))
-            except (AssertionError, IllegalStateError):
-                # It went to another process between the two questions.
-                continue
-        if lag == 0:
-            # Nothing to take is no standstill: the time counts from when there is something.
-            self.progress.taken_at = time.monotonic()
-        self.progress.lag = lag
-        metrics.LAG_MESSAGES.labels(self.name).set(lag)
+        await self.progress.look(consumer)
+        metrics.LAG_MESSAGES.labels(self.name).set(self.progress.lag)
+        metrics.SILENT_SECONDS.labels(self.name).set(self.progress.silent_for())
 
-    def stuck_for(self) -> float:
-        """Seconds for which there has been lag and no progress; 0 when all is well."""
-        return time.monotonic() - self.progress.taken_at if self.progress.lag else 0.0
+    async def stop(self) -> None:
+        """Leaves the group."""
+        await self._subscriber.stop()
+
+    async def start(self) -> None:
+        """Joins the group; again after a stop."""
+        self.progress.begin()
+        await self._subscriber.start()
 
     async def process(self, records: "Sequence[ConsumerRecord[Any, Any]]") -> None:
         """Applies records as one transaction, or one by one when that fails.
@@ -196,6 +192,12 @@ class Consumer:
             raise ValueError("a tombstone on a topic that has none")
         return Decoded(record, event_type, event_id, event, headers.get("traceparent"))
 
+    def _read_again(self, record: "ConsumerRecord[Any, Any]") -> Decoded:
+        item = self._read(record)
+        if item is None:
+            raise Hopeless("this consumer takes no events of this kind any more")
+        return item
+
     async def _apply(
         self, decoded: Sequence[Decoded], poison: "Sequence[tuple[ConsumerRecord[Any, Any], str]]" = ()
     ) -> None:
@@ -205,6 +207,7 @@ class Consumer:
             crash_here("consumer.after_inbox")
             # First, so that a handler can see that something before its events is missing.
             await dead_letters.keep(conn, self.name, poison)
+            await dead_letters.settle(conn, self.name, [item.event_id for item in decoded])
             fresh = _first_of_each(decoded, new)
             for event_type, route in self._routes.items():
                 await _handle(conn, route, [item for item in fresh if item.event_type == event_type], now)
@@ -226,6 +229,28 @@ class Consumer:
                     "event_is_hopeless", consumer=self.name, ce_type=item.event_type, ce_id=str(item.event_id)
                 )
                 await self._apply([], [(item.record, _reason(error))])
+
+    async def apply_asked(self) -> int:
+        """Applies the next dead letter that an operator wants applied again, or notes why it failed once more.
+
+        A newer state that was applied meanwhile stays, since handlers take only a higher revision.
+
+        Returns:
+            How many were tried: 0 or 1.
+        """
+        async with self._database.transaction(DISTRICT) as conn:
+            letter = await dead_letters.next_asked(conn, self.name)
+        if letter is None:
+            return 0
+        try:
+            await self._apply([self._read_again(letter.record)])
+        except Exception as error:
+            if is_transient(error):
+                raise
+            log.exception("dead_letter_failed_again", consumer=self.name, letter_id=letter.id)
+            async with self._database.transaction(DISTRICT) as conn:
+                await dead_letters.failed_again(conn, letter.id, _reason(error))
+        return 1
 
     def _count(
         self,
@@ -282,18 +307,24 @@ def _first_of_each(decoded: Sequence[Decoded], new: set[UUID]) -> list[Decoded]:
 async def _handle(conn: Connection, route: _Route, items: Sequence[Decoded], now: datetime) -> None:
     for is_tombstone, run in groupby(items, key=lambda item: item.event is None):
         if not is_tombstone:
-            await route.handler(conn, _highest_revisions([item.event for item in run if item.event is not None]), now)
+            events = [item.event for item in run if item.event is not None]
+            await route.handler(conn, _highest_revisions(events, route.latest_of), now)
         elif route.erase is not None:
-            await route.erase(conn, [UUID(item.record.key.decode()) for item in run], now)
+            tombstones = [item.record for item in run]
+            await route.erase(conn, [UUID(record.key.decode()) for record in tombstones], now)
+            await dead_letters.forget(conn, tombstones)
 
 
-def _highest_revisions(events: Sequence[Consumable]) -> list[Consumable]:
-    """An event carries the whole state, so of several about one aggregate only the last counts."""
-    latest: dict[UUID, Consumable] = {}
+def _highest_revisions(
+    events: Sequence[Consumable], latest_of: Callable[[Any], Hashable] = aggregate
+) -> list[Consumable]:
+    """An event carries the whole state, so of several about one thing only the last counts."""
+    latest: dict[Hashable, Consumable] = {}
     for event in events:
-        known = latest.get(event.aggregate())
+        subject = latest_of(event)
+        known = latest.get(subject)
         if known is None or _order(event) >= _order(known):
-            latest[event.aggregate()] = event
+            latest[subject] = event
     return list(latest.values())
 
 

@@ -28,6 +28,9 @@ def is_transient(error: BaseException) -> bool:
     if isinstance(error, KafkaError):
         return bool(getattr(error, "retriable", False)) or isinstance(error, TRANSIENT)
     if isinstance(error, asyncpg.InterfaceError):
+        if isinstance(error, ValueError):
+            # A value that cannot be sent; its text quotes the value, whatever that says.
+            return False
         # Wrong use of the driver is also an InterfaceError; only those about the connection pass by themselves.
         text = str(error)
         return "connection" in text or "pool" in text

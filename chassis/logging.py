@@ -36,6 +36,11 @@ def _to_json(event: Any, **_: Any) -> str:
     return orjson.dumps(event, default=str).decode()
 
 
+def library(name: str) -> logging.Logger:
+    """The logger to give to a library that would make its own: what it says goes where ours goes."""
+    return logging.getLogger(name)
+
+
 def configure(service: str, level: str) -> None:
     """Sends our logs and those of the libraries to standard output, one JSON object a line."""
     shared: list[structlog.typing.Processor] = [

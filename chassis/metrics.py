@@ -14,6 +14,14 @@ BATCH_SECONDS = Histogram(
 )
 BATCH_RETRIES = Counter("sutki_consumer_retries_total", "Batches put back because of a passing failure.", ["consumer"])
 LAG_MESSAGES = Gauge("sutki_consumer_lag_messages", "Messages not yet taken, over all partitions.", ["consumer"])
+SILENT_SECONDS = Gauge(
+    "sutki_consumer_silent_seconds",
+    "For how long the broker has not answered a consumer that is not busy.",
+    ["consumer"],
+)
+CONSUMER_RESTARTS = Counter(
+    "sutki_consumer_restarts_total", "Consumers that were made anew because they had fallen silent.", ["consumer"]
+)
 EVENT_AGE_SECONDS = Histogram(
     "sutki_event_age_seconds",
     "From when a fact came to be to when it was applied here.",

@@ -1,8 +1,10 @@
 """The transactional outbox: a fact and its event are one transaction."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
-from chassis.database import Connection
+from chassis.database import DISTRICT, Connection, Database
 from chassis.messages import Publishable, carrier
 from chassis.tracing import current_traceparent
 
@@ -23,6 +25,41 @@ WITH old AS MATERIALIZED (
 )
 DELETE FROM outbox AS o USING old WHERE o.id = old.id
 """
+
+
+_REFUSED = """
+SELECT id, aggregatetype, aggregateid, type, created_at, octet_length(payload) AS bytes, failure
+FROM outbox WHERE published_at IS NULL AND failure IS NOT NULL ORDER BY id LIMIT $1
+"""
+_RETRY = """
+UPDATE outbox SET failure = NULL
+WHERE published_at IS NULL AND failure IS NOT NULL
+    AND ($1::bigint IS NULL OR id = $1) AND aggregatetype <> ALL ($2::text[])
+"""
+_CHOSEN = """
+SELECT id FROM outbox
+WHERE published_at IS NULL AND failure IS NOT NULL
+    AND ($1::bigint IS NULL OR id = $1) AND aggregatetype = ANY ($2::text[])
+"""
+_GIVE_UP = """
+UPDATE outbox SET published_at = clock_timestamp()
+WHERE id = ANY ($1::bigint[]) AND published_at IS NULL AND failure IS NOT NULL
+"""
+
+
+@dataclass(frozen=True)
+class RefusedEvent:
+    """An event that the broker refused for good, without its content."""
+
+    id: int
+    aggregatetype: str
+    """The topic, without prefix."""
+    aggregateid: str
+    """The key: an opaque id."""
+    type: str
+    created_at: datetime
+    bytes: int | None
+    failure: str
 
 
 async def publish(conn: Connection, events: Sequence[Publishable]) -> None:
@@ -46,6 +83,41 @@ async def publish(conn: Connection, events: Sequence[Publishable]) -> None:
     )
     # Only wakes the relay earlier; it polls anyway.
     await conn.execute(f"NOTIFY {CHANNEL}")
+
+
+async def refused(database: Database, *, limit: int = 100) -> list[RefusedEvent]:
+    """Events that the broker refused, oldest first."""
+    async with database.transaction(DISTRICT) as conn:
+        return [RefusedEvent(**dict(row)) for row in await conn.fetch(_REFUSED, limit)]
+
+
+async def retry(database: Database, row_id: int | None = None, *, but_not_to: Sequence[str] = ()) -> int:
+    """Has the relay send refused events again, once the broker takes them (its limits were raised, for instance).
+
+    Args:
+        database: the owner's.
+        row_id: one of them, or all.
+        but_not_to: topics that are left alone. On a compacted one an old state must not come after a newer one.
+
+    Returns:
+        How many will be sent.
+    """
+    async with database.transaction(DISTRICT) as conn:
+        count = int((await conn.execute(_RETRY, row_id, but_not_to)).split()[-1])
+        await conn.execute(f"NOTIFY {CHANNEL}")
+    return count
+
+
+async def refused_to(database: Database, row_id: int | None, topics: Sequence[str]) -> list[int]:
+    """Which refused events, of all or of one, were meant for these topics."""
+    async with database.transaction(DISTRICT) as conn:
+        return [row["id"] for row in await conn.fetch(_CHOSEN, row_id, topics)]
+
+
+async def give_up(database: Database, row_ids: Sequence[int]) -> None:
+    """Closes refused events whose facts were published anew."""
+    async with database.transaction(DISTRICT) as conn:
+        await conn.execute(_GIVE_UP, row_ids)
 
 
 async def prune(conn: Connection, *, keep_hours: float, limit: int = 5000) -> int:

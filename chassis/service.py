@@ -5,7 +5,7 @@ import asyncio
 import inspect
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,11 +17,11 @@ import uvloop
 from fastapi import APIRouter, FastAPI
 from faststream.kafka import KafkaBroker
 
-from chassis import dead_letters, inbox, logging, migrations, outbox, relay, tracing
+from chassis import dead_letters, inbox, logging, metrics, migrations, outbox, relay, tracing
 from chassis.consuming import Consumer, TransientFailuresWait
 from chassis.database import DISTRICT, Database
 from chassis.errors import is_transient
-from chassis.http import make_app
+from chassis.http import make_app, make_internal_app
 from chassis.logging import log
 from chassis.settings import EXIT_CONFIG, ServiceSettings, load
 from chassis.timers import DueLoop
@@ -53,7 +53,7 @@ class Service:
     """Set once the consumers have started."""
 
     def app(self) -> FastAPI:
-        """The HTTP application, with health and metrics."""
+        """The HTTP application."""
         return make_app(self)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -62,26 +62,34 @@ class Service:
         Raises:
             ExceptionGroup: a part failed for good; the process must end so that it is started anew.
         """
-        parts: list[Awaitable[None]] = [self._serve(stop), self._observe(stop)]
+        settings = self.settings
+        parts: list[Awaitable[None]] = [
+            self._serve(self.app(), settings.http_host, settings.http_port, stop),
+            self._observe(stop),
+        ]
+        if settings.internal_port is not None:
+            parts.append(self._serve(make_internal_app(self), settings.internal_host, settings.internal_port, stop))
         if "relay" in self.roles:
             parts.append(relay.Relay(self.database, self.settings).run(stop))
         if "consumers" in self.roles and self.consumers:
-            parts.append(self._consume(stop))
+            parts += [self._consume(stop), self._asked_letters().run(stop)]
         if "loops" in self.roles:
             parts += [loop.run(stop) for loop in (*self.loops, self._housekeeping())]
             parts += [work(stop) for work in self.background]
         async with asyncio.TaskGroup() as group:
             for part in parts:
-                group.create_task(_until_done(part))
+                group.create_task(_until_stopped(part, stop))
         log.info("stopped")
 
-    async def _serve(self, stop: asyncio.Event) -> None:
+    async def _serve(self, app: FastAPI, host: str, port: int, stop: asyncio.Event) -> None:
         config = uvicorn.Config(
-            self.app(),
-            host=self.settings.http_host,
-            port=self.settings.http_port,
+            app,
+            host=host,
+            port=port,
             log_config=None,
             access_log=False,
+            # Whose forwarded addresses are believed is a setting of the service that needs them.
+            proxy_headers=False,
             timeout_graceful_shutdown=int(self.settings.stop_grace_seconds),
             server_header=False,
         )
@@ -92,9 +100,7 @@ class Service:
         finally:
             stopper.cancel()
         if not stop.is_set():
-            raise RuntimeError(
-                f"the HTTP server on port {self.settings.http_port} ended by itself; is the port in use?"
-            )
+            raise RuntimeError(f"the HTTP server on port {port} ended by itself; is the port in use?")
 
     async def _consume(self, stop: asyncio.Event) -> None:
         broker = KafkaBroker(
@@ -105,29 +111,51 @@ class Service:
             middlewares=[TransientFailuresWait],
             apply_types=False,
             allow_auto_create_topics=False,
-            logger=None,
+            logger=logging.library("faststream"),
         )
         for consumer in self.consumers:
             consumer.attach(broker, prefix=self.settings.kafka_topic_prefix)
-        await self._start(broker, stop)
-        self.consuming = True
         try:
-            await stop.wait()
+            await self._start(broker, stop)
+            while not stop.is_set():
+                for consumer in self.consumers:
+                    if consumer.progress.silent_for() > self.settings.consumer_silent_seconds:
+                        await self._revive(consumer, stop)
+                await _sleep(stop, OBSERVE_SECONDS)
         finally:
             self.consuming = False
             await broker.stop()
 
-    async def _start(self, broker: KafkaBroker, stop: asyncio.Event) -> None:
+    async def _revive(self, consumer: Consumer, stop: asyncio.Event) -> None:
+        """Makes a silent consumer anew; what it had not committed is read again.
+
+        Raises:
+            TimeoutError: it cannot even be stopped; the process must end.
+        """
+        log.warning("consumer_silent", consumer=consumer.name, seconds=round(consumer.progress.silent_for()))
+        metrics.CONSUMER_RESTARTS.labels(consumer.name).inc()
+        try:
+            await _apart(consumer.stop(), self.settings.stop_grace_seconds)
+        except ConnectionAbortedError as error:
+            # It is to be thrown away in any case.
+            log.warning("consumer_stopped_badly", consumer=consumer.name, error=str(error))
+        await self._start(consumer, stop)
+
+    async def _start(self, what: "KafkaBroker | Consumer", stop: asyncio.Event) -> None:
+        """Starts all consumers or one, as often as it takes."""
+        self.consuming = False
         while not stop.is_set():
             try:
-                await broker.start()
+                await _apart(what.start())
             except Exception as error:
                 if not is_transient(error):
                     raise
                 log.warning("broker_away", error=type(error).__name__)
-                await broker.stop()
+                with suppress(ConnectionAbortedError):
+                    await _apart(what.stop(), self.settings.stop_grace_seconds)
                 await _sleep(stop, RECONNECT_SECONDS)
             else:
+                self.consuming = True
                 log.info("consuming", consumers=[consumer.name for consumer in self.consumers])
                 return
 
@@ -144,16 +172,20 @@ class Service:
                 log.warning("not_measured", error=type(error).__name__)
             await _sleep(stop, OBSERVE_SECONDS)
 
+    def _asked_letters(self) -> DueLoop:
+        async def apply() -> int:
+            return sum([await consumer.apply_asked() for consumer in self.consumers])
+
+        return DueLoop("dead-letters", apply, _never)
+
     def _housekeeping(self) -> DueLoop:
         async def prune() -> int:
             async with self.database.transaction(DISTRICT) as conn:
                 gone = await outbox.prune(conn, keep_hours=self.settings.outbox_keep_hours)
+                gone += await dead_letters.prune(conn, keep_days=self.settings.dead_letters_keep_days)
                 return gone + await inbox.prune(conn, keep_days=self.settings.inbox_keep_days)
 
-        async def never() -> None:
-            return None
-
-        return DueLoop("housekeeping", prune, never, idle_seconds=HOUSEKEEPING_SECONDS)
+        return DueLoop("housekeeping", prune, _never, idle_seconds=HOUSEKEEPING_SECONDS)
 
 
 class _Server(uvicorn.Server):
@@ -258,8 +290,45 @@ async def _wait_for_schema(settings: ServiceSettings, folder: Path, stop: asynci
         return
 
 
-async def _until_done(part: Awaitable[None]) -> None:
-    await part
+async def _never() -> None:
+    """No row waits for an instant."""
+
+
+async def _until_stopped(part: Awaitable[None], stop: asyncio.Event) -> None:
+    """A part of the process; a group of tasks would not notice one that ended, or was cancelled by a library's slip.
+
+    Raises:
+        RuntimeError: it ended before it was told to; the process must end.
+    """
+    try:
+        await part
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+    if not stop.is_set():
+        raise RuntimeError(f"{getattr(part, '__qualname__', part)} ended by itself")
+
+
+async def _apart(work: Coroutine[None, None, None], seconds: float | None = None) -> None:
+    """Runs a library's work in a task of its own, whose end by cancellation is a failure and not our end.
+
+    aiokafka lets the cancellation of its inner tasks escape when a broker dies while it stops.
+
+    Raises:
+        TimeoutError: it did not end in time.
+        ConnectionAbortedError: it was cancelled from within.
+    """
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.wait([task], timeout=seconds)
+        if not task.done():
+            raise TimeoutError
+    finally:
+        task.cancel()
+    if task.cancelled():
+        raise ConnectionAbortedError("the broker's client gave up")
+    task.result()
 
 
 async def _when(stop: asyncio.Event, action: Callable[[], None]) -> None:

@@ -37,15 +37,22 @@ class ServiceSettings(BaseSettings):
     http_port: int = Field(ge=1, le=65535)
     http_max_body_bytes: int = Field(default=16 * 1024 * 1024, ge=1024)
     """A longer request is refused before it is read."""
+    internal_host: str = "127.0.0.1"
+    internal_port: int | None = Field(default=None, ge=1, le=65535)
+    """Where `/health` and `/metrics` are when it is set, and then nowhere else: a port that nobody outside reaches."""
     log_level: str = "INFO"
     stop_grace_seconds: float = Field(default=20, gt=0)
     """How long a stopping process may finish what it has begun."""
     progress_deadline_seconds: float = Field(default=120, gt=0)
     """A consumer with lag that takes nothing for this long is not alive."""
+    consumer_silent_seconds: float = Field(default=30, ge=2)
+    """A consumer that the broker has not answered for this long is made anew."""
     outbox_keep_hours: float = Field(default=24, ge=0)
     """Published outbox rows are deleted after this."""
     inbox_keep_days: float = Field(default=45, ge=31)
     """Inbox rows outlive the topics' retention (30 days), then go."""
+    dead_letters_keep_days: float = Field(default=90, ge=1)
+    """Dead letters that were applied after all or given up are deleted after this; those that wait never are."""
 
     @classmethod
     def settings_customise_sources(

@@ -19,11 +19,25 @@ ConsentId = NewType("ConsentId", UUID)
 ObligationId = NewType("ObligationId", UUID)
 RequestId = NewType("RequestId", UUID)
 ExtractId = NewType("ExtractId", UUID)
+LessonId = NewType("LessonId", UUID)
+SlotId = NewType("SlotId", UUID)
+SubstitutionId = NewType("SubstitutionId", UUID)
+ControlWorkId = NewType("ControlWorkId", UUID)
+HomeworkId = NewType("HomeworkId", UUID)
+RecommendationId = NewType("RecommendationId", UUID)
+AttendanceId = NewType("AttendanceId", UUID)
 EventId = NewType("EventId", UUID)
 
 Revision = Annotated[int, Field(ge=1, description="Grows by one with every change of the aggregate, from 1.")]
 Instant = Annotated[AwareDatetime, Field(description="An instant with its offset; UTC on the wire.")]
 Title = Annotated[str, Field(min_length=1, max_length=500)]
+Text = Annotated[str, Field(min_length=1, max_length=5000)]
+LocalTime = Annotated[
+    str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="A time of day in the school's time zone.")
+]
+ReasonCode = Annotated[
+    str, Field(pattern=r"^[a-z][a-z_]{0,49}$", description="A code, so that each reader words it; may be a new one.")
+]
 
 
 class Model(BaseModel):

@@ -36,6 +36,10 @@ class ExamResultRecorded(Fact):
         """The result."""
         return self.result_id
 
+    def version(self) -> tuple[ResultId, int]:
+        """The result with the value that it has: a correction does not do away with the version before it."""
+        return self.result_id, self.value_revision
+
     def key(self) -> UUID:
         """The student."""
         return self.student_id

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, model_validator
 
-from contracts.base import Fact, Instant, ResultId, Revision, SchoolId, StudentId, SubjectId, example_id
+from contracts.base import Fact, Instant, ReasonCode, ResultId, Revision, SchoolId, StudentId, SubjectId, example_id
 from contracts.values import GradeValue, Period, PeriodKind, Subject
 
 
@@ -28,6 +28,8 @@ class FinalGradeSet(Fact):
     held: bool
     """Waits for the pedagogical council; released by the head, or by the clock at `obtained_at` + 24 h."""
     deferred_until: date | None = None
+    reason: ReasonCode | None = None
+    """Why it was deferred, is not assessed or was corrected."""
     obtained_at: Instant
     """Where the 24 hours start."""
     recorded_at: Instant
@@ -41,6 +43,10 @@ class FinalGradeSet(Fact):
     def aggregate(self) -> UUID:
         """The result."""
         return self.result_id
+
+    def version(self) -> tuple[ResultId, int]:
+        """The result with the value that it has: a correction does not do away with the version before it."""
+        return self.result_id, self.value_revision
 
     def key(self) -> UUID:
         """The student."""

@@ -7,7 +7,18 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from contracts.base import Fact, GroupId, Instant, MarkId, SchoolId, StudentId, SubjectId, example_id
+from contracts.base import (
+    Fact,
+    GroupId,
+    Instant,
+    LessonId,
+    MarkId,
+    PersonId,
+    SchoolId,
+    StudentId,
+    SubjectId,
+    example_id,
+)
 from contracts.values import MarkValue, Subject, WorkType
 
 
@@ -26,6 +37,12 @@ class MarkRecorded(Fact):
     weight: Decimal = Field(gt=0, le=10, decimal_places=2)
     value: MarkValue
     state: Literal["recorded", "withdrawn"]
+    lesson_id: LessonId | None = None
+    """The lesson, where the journal names it."""
+    author_id: PersonId | None = None
+    """The teacher who gave it."""
+    comment: str = Field(default="", max_length=500)
+    """What the teacher adds for the family."""
     recorded_at: Instant
 
     def aggregate(self) -> UUID:

@@ -1,13 +1,13 @@
 """A class, study group, study stream or individual plan became known, changed its members, or closed."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import ClassVar, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from contracts.base import Fact, GroupId, Instant, SchoolId, StudentId, SubjectId, Title, example_id
+from contracts.base import Fact, GroupId, Instant, Model, PersonId, SchoolId, StudentId, SubjectId, Title, example_id
 from contracts.values import Subject
 
 
@@ -18,6 +18,17 @@ class GroupKind(StrEnum):
     STUDY_GROUP = "study_group"
     STUDY_STREAM = "study_stream"
     INDIVIDUAL_PLAN = "individual_plan"
+
+
+class GroupTeacher(Model):
+    """Who teaches a group what, and since when; a past one is listed too, with its end."""
+
+    teacher_id: PersonId
+    subject: Subject
+    starts_on: date | None = None
+    """Empty: always did."""
+    ends_on: date | None = None
+    """The last day; empty: still does."""
 
 
 class StudyGroupChanged(Fact):
@@ -33,6 +44,9 @@ class StudyGroupChanged(Fact):
     subject: Subject | None = None
     member_ids: list[StudentId]
     state: Literal["open", "closed"] = "open"
+    teachers: list[GroupTeacher] = Field(default=[])
+    """Who teaches the group (C2.2)."""
+    class_teacher_id: PersonId | None = None
     changed_at: Instant
 
     def aggregate(self) -> UUID:
@@ -57,5 +71,13 @@ EXAMPLE = StudyGroupChanged(
     grade_level=7,
     subject=Subject(id=SubjectId(example_id("algebra")), title="Алгебра"),
     member_ids=[StudentId(example_id("student"))],
+    teachers=[
+        GroupTeacher(
+            teacher_id=PersonId(example_id("teacher")),
+            subject=Subject(id=SubjectId(example_id("algebra")), title="Алгебра"),
+            starts_on=date(2026, 9, 1),
+        ),
+    ],
+    class_teacher_id=PersonId(example_id("class teacher")),
     changed_at=datetime(2026, 9, 1, 5, 0, tzinfo=UTC),
 )

@@ -39,6 +39,33 @@ class WorkType(StrEnum):
     PROJECT = "project"
 
 
+class LessonType(StrEnum):
+    """What a lesson is for; the curriculum plan counts hours by it."""
+
+    NEW_MATERIAL = "new_material"
+    PRACTICE = "practice"
+    CONTROL_WORK = "control_work"
+    LABORATORY = "laboratory"
+    PRACTICAL = "practical"
+    REVISION = "revision"
+    TEST = "test"
+    EXCURSION = "excursion"
+    OTHER = "other"
+
+
+class AttendanceCode(StrEnum):
+    """Why a student was not, or not from the start, at a lesson. Never a mark and never averaged."""
+
+    ABSENT = "absent"
+    """н"""
+    ILL = "ill"
+    """б"""
+    VALID_REASON = "valid_reason"
+    """у"""
+    LATE = "late"
+    """оп"""
+
+
 class Route(StrEnum):
     """How a result reaches its recipient."""
 
@@ -69,6 +96,13 @@ class Subject(Model):
 
     id: SubjectId
     title: Title
+
+
+class Attachment(Model):
+    """A link to a file or page that belongs to a text."""
+
+    title: Title
+    url: str = Field(pattern=r"^https?://[^\s]+$", max_length=2000)
 
 
 class Period(Model):

@@ -17,6 +17,7 @@ from sutki.commands.operating import (
     clients_app,
     letters_app,
     migrate_command,
+    outbox_app,
     rebuild_command,
     replay,
     replay_command,
@@ -43,6 +44,7 @@ app.add_typer(accounts_app, name="accounts")
 app.add_typer(extracts_app, name="extracts")
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(letters_app, name="dead-letters")
+app.add_typer(outbox_app, name="outbox")
 app.add_typer(clients_app, name="clients")
 app.command("import")(import_command)
 app.command("migrate")(migrate_command)

@@ -6,10 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-from aiokafka import AIOKafkaProducer
-
 from chassis.database import Database
-from chassis.relay import make_producer
 from chassis.settings import ServiceSettings, load
 from services.cabinet.settings import Settings as CabinetSettings
 from services.consent.settings import Settings as ConsentSettings
@@ -61,14 +58,3 @@ async def database(service: str) -> AsyncIterator[Database]:
         yield opened
     finally:
         await opened.close()
-
-
-@asynccontextmanager
-async def producer(service: str) -> AsyncIterator[AIOKafkaProducer]:
-    """A started producer, for what goes to the broker past the relay (dead letters that are replayed)."""
-    made = make_producer(load(SETTINGS[service]), "sutki-cli")
-    await made.start()
-    try:
-        yield made
-    finally:
-        await made.stop()

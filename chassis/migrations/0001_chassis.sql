@@ -16,6 +16,7 @@ CREATE TABLE outbox (
     failure text
 );
 CREATE INDEX outbox_unpublished ON outbox (id) WHERE published_at IS NULL AND failure IS NULL;
+CREATE INDEX outbox_refused ON outbox (id) WHERE published_at IS NULL AND failure IS NOT NULL;
 CREATE INDEX outbox_published ON outbox (published_at) WHERE published_at IS NOT NULL;
 
 -- Events that were applied, by consumer: a redelivered one changes nothing.
@@ -27,7 +28,8 @@ CREATE TABLE inbox (
 );
 CREATE INDEX inbox_received ON inbox (received_at);
 
--- What could not be applied and never will without a change; an operator looks and replays.
+-- What could not be applied and never will without a change; an operator looks and replays. A letter is settled when its
+-- event was applied after all (replayed_at) or was given up (discarded_at).
 CREATE TABLE dead_letters (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     consumer text NOT NULL,
@@ -40,7 +42,10 @@ CREATE TABLE dead_letters (
     headers jsonb NOT NULL,
     value bytea,
     reason text NOT NULL,
+    -- False where the content could not be kept, or was erased: such a letter cannot be applied again.
+    whole boolean NOT NULL DEFAULT true,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    asked_at timestamptz,
     replayed_at timestamptz,
     discarded_at timestamptz,
     discarded_because text,
@@ -49,6 +54,7 @@ CREATE TABLE dead_letters (
     UNIQUE (consumer, topic, partition, "offset", content_sha256)
 );
 CREATE INDEX dead_letters_open ON dead_letters (id) WHERE replayed_at IS NULL AND discarded_at IS NULL;
+CREATE INDEX dead_letters_open_event ON dead_letters (consumer, event_id) WHERE replayed_at IS NULL;
 
 -- Programs that may call the HTTP API. Only a hash of the secret is kept.
 CREATE TABLE api_clients (

@@ -1,5 +1,6 @@
 """What the cabinet does beside showing: accounts, signing in, and acknowledging what can be seen."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -252,7 +253,14 @@ async def sign_in(doors: Doors, *, login: str, password: str, address: str) -> s
 
 
 async def _attempt(doors: Doors, subject_sha256: bytes, address: str) -> int:
-    """Notes the attempt and commits that, then counts: of a hundred at once each is counted before it is made."""
+    """Notes the attempt and commits that, then counts: of a hundred at once each is counted before it is made.
+
+    One that is refused here is forgotten again, so that whoever keeps knocking does not keep the door shut. Failures of
+    a login from other addresses only slow it down: nobody can close somebody else's login.
+
+    Raises:
+        Refused: too many attempts of this login from this address, or from this address at all.
+    """
     address_sha256 = digest(f"address:{address}")
     async with doors.database.transaction(DISTRICT) as conn:
         now = await doors.clock.now(conn)
@@ -260,11 +268,16 @@ async def _attempt(doors: Doors, subject_sha256: bytes, address: str) -> int:
     async with doors.database.transaction(DISTRICT) as conn:
         failed = await accounts.failures(conn, subject_sha256, address_sha256, now - doors.window)
     if (
-        failed.of_subject > doors.settings.sign_in_failures_per_login
+        failed.of_subject_here > doors.settings.sign_in_failures_per_login
         or failed.of_address > doors.settings.sign_in_failures_per_address
     ):
+        async with doors.database.transaction(DISTRICT) as conn:
+            await accounts.forget_attempt(conn, attempt_id)
         metrics.SIGN_INS.labels("limited").inc()
         raise Refused(Refusal.TOO_MANY_ATTEMPTS)
+    if failed.of_subject > doors.settings.sign_in_failures_before_slow:
+        metrics.SLOWED_SIGN_INS.inc()
+        await asyncio.sleep(doors.settings.sign_in_slow_seconds)
     return attempt_id
 
 

@@ -19,6 +19,10 @@ ACKNOWLEDGED = Counter(
     "Versions of results of which it was acknowledged that more people can see them.",
 )
 SIGN_INS = Counter("sutki_cabinet_sign_ins_total", "Sign-ins by outcome: ok, wrong, limited, joined.", ["outcome"])
+SLOWED_SIGN_INS = Counter(
+    "sutki_cabinet_slowed_sign_ins_total",
+    "Sign-ins that had to wait, because there were many failures of the same login: somebody may be guessing.",
+)
 PAGES = Counter(
     "sutki_cabinet_pages_total", "Pages about a child, by page and by whether they were open.", ["page", "access"]
 )

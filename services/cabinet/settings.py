@@ -1,9 +1,11 @@
 """Settings of the cabinet; every knob has its unit in its name."""
 
 from datetime import timedelta
-from typing import ClassVar
+from ipaddress import IPv4Network, IPv6Network
+from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
+from pydantic_settings import NoDecode
 
 from chassis.settings import ServiceSettings
 from services.cabinet.domain import Rules
@@ -34,8 +36,15 @@ class Settings(ServiceSettings):
     sign_in_window_seconds: float = Field(default=900, gt=0)
     """Failed attempts are counted over this time."""
     sign_in_failures_per_login: int = Field(default=10, ge=1)
+    """Of one login from one address. Counted over all addresses, anybody could close anybody's login for good."""
     sign_in_failures_per_address: int = Field(default=100, ge=1)
     """Higher than that of a login: a school's network has one address."""
+    sign_in_failures_before_slow: int = Field(default=20, ge=1)
+    """After so many of one login from all addresses together every further attempt waits."""
+    sign_in_slow_seconds: float = Field(default=3, ge=0, le=30)
+    """How long such an attempt waits before its password is looked at, the right one too."""
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
+    """Networks of the proxies before us, separated by commas. `X-Forwarded-For` is believed from them alone."""
 
     argon2_time_cost: int = Field(default=2, ge=1)
     argon2_memory_kib: int = Field(default=19_456, ge=8)
@@ -46,6 +55,11 @@ class Settings(ServiceSettings):
 
     acknowledgement_batch: int = Field(default=200, ge=1)
     """Students looked at in one round of the acknowledging loop."""
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _separated_by_commas(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
     @property
     def rules(self) -> Rules:

@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from chassis import dead_letters
 from chassis.clock import Clock
 from chassis.consuming import Consumer
 from chassis.crash import crash_here
 from chassis.database import Connection, Database
-from contracts.base import EVENT_NAMESPACE
 from contracts.consent_changed import ConsentChanged
 from contracts.consent_heartbeat import ConsentHeartbeat
 from contracts.exam_result_recorded import ExamResultRecorded
@@ -25,26 +24,6 @@ from services.cabinet.queries.projection import ResultRow
 PROJECTION = "cabinet.projection"
 
 
-class GradeVersion(FinalGradeSet):
-    """A final grade, told apart by its value too.
-
-    Of several revisions in one batch a consumer is given the highest of each aggregate. Here the aggregate is the
-    version: a held correction must not swallow the value before it, which stays shown while the correction waits.
-    """
-
-    def aggregate(self) -> UUID:
-        """The version of the result."""
-        return uuid5(EVENT_NAMESPACE, f"{self.result_id}/{self.value_revision}")
-
-
-class ExamVersion(ExamResultRecorded):
-    """An exam result, told apart by its value too, for the same reason."""
-
-    def aggregate(self) -> UUID:
-        """The version of the result."""
-        return uuid5(EVENT_NAMESPACE, f"{self.result_id}/{self.value_revision}")
-
-
 def projection_consumer(database: Database, clock: Clock) -> Consumer:
     """The consumer of everything that the cabinet shows. Within a batch consents come before what they open."""
     consumer = Consumer(PROJECTION, database, clock)
@@ -53,8 +32,9 @@ def projection_consumer(database: Database, clock: Clock) -> Consumer:
     consumer.on(ConsentChanged, take_consents)
     consumer.on(ConsentHeartbeat, take_heartbeats)
     consumer.on(MarkRecorded, take_marks)
-    consumer.on(GradeVersion, take_final_grades)
-    consumer.on(ExamVersion, take_exam_results)
+    # By version: a held correction must not swallow the value before it, which stays shown meanwhile.
+    consumer.on(FinalGradeSet, take_final_grades, latest_of=FinalGradeSet.version)
+    consumer.on(ExamResultRecorded, take_exam_results, latest_of=ExamResultRecorded.version)
     return consumer
 
 
@@ -97,12 +77,12 @@ async def take_marks(conn: Connection, events: Sequence[MarkRecorded], now: date
         metrics.MARK_VISIBLE_SECONDS.observe(max(0.0, (now - event.recorded_at).total_seconds()))
 
 
-async def take_final_grades(conn: Connection, events: Sequence[GradeVersion], now: datetime) -> None:
+async def take_final_grades(conn: Connection, events: Sequence[FinalGradeSet], now: datetime) -> None:
     """Final grades, with the acknowledgement of what can be seen of them at once."""
     await _take_results(conn, [_grade_row(event) for event in events], now)
 
 
-async def take_exam_results(conn: Connection, events: Sequence[ExamVersion], now: datetime) -> None:
+async def take_exam_results(conn: Connection, events: Sequence[ExamResultRecorded], now: datetime) -> None:
     """Results of exams and competitions, with the same acknowledgement."""
     await _take_results(conn, [_exam_row(event) for event in events], now)
 

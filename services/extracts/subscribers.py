@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from chassis.clock import Clock
 from chassis.consuming import Consumer
 from chassis.database import Connection, Database
-from contracts.base import EVENT_NAMESPACE
 from contracts.exam_result_recorded import ExamResultRecorded
 from contracts.extract_requested import ExtractRequested
 from contracts.final_grade_set import FinalGradeSet
@@ -21,33 +20,14 @@ from services.extracts.queries.requests import Asked
 CONSUMER = "extracts.paper"
 
 
-class GradeVersion(FinalGradeSet):
-    """A final grade, told apart by its value too.
-
-    Of several revisions in one batch a consumer is given the highest of each aggregate. Here the aggregate is the
-    version: a held correction must not swallow the value before it, for which paper may have been asked.
-    """
-
-    def aggregate(self) -> UUID:
-        """The version of the result."""
-        return uuid5(EVENT_NAMESPACE, f"{self.result_id}/{self.value_revision}")
-
-
-class ExamVersion(ExamResultRecorded):
-    """An exam result, told apart by its value too."""
-
-    def aggregate(self) -> UUID:
-        """The version of the result."""
-        return uuid5(EVENT_NAMESPACE, f"{self.result_id}/{self.value_revision}")
-
-
 def paper_consumer(database: Database, clock: Clock) -> Consumer:
     """The service's consumer group. Names and results come before requests, so that a batch sees its own."""
     consumer = Consumer(CONSUMER, database, clock)
     consumer.on(SchoolChanged, schools_changed)
     consumer.on(PersonChanged, persons_changed, erase=persons_erased)
-    consumer.on(GradeVersion, final_grades_set)
-    consumer.on(ExamVersion, exam_results_recorded)
+    # By version: a correction must not swallow the value before it, for which paper may have been asked.
+    consumer.on(FinalGradeSet, final_grades_set, latest_of=FinalGradeSet.version)
+    consumer.on(ExamResultRecorded, exam_results_recorded, latest_of=ExamResultRecorded.version)
     consumer.on(ExtractRequested, extracts_requested)
     return consumer
 

@@ -60,7 +60,7 @@ async def reconcile(conn: Connection, student_ids: Sequence[UUID], now: datetime
     await _open_untold(conn, households, now, policy)
     await settle_early(conn, households, now, policy)
     await disclose(conn, await obligations.lock_served_students(conn, student_ids), households, now, policy)
-    cancelled = await notifications.cancel_without_consent(conn, student_ids, now)
+    cancelled = await notifications.cancel_without_consent(conn, student_ids, now, policy)
     metrics.MAILS.labels("cancelled").inc(len(cancelled))
     crash_here("publisher.after_obligations_before_commit")
     left = [one.obligation for one in change.rerouted if one.obligation.route is Route.SCREEN] + [

@@ -3,13 +3,11 @@
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any
-from uuid import UUID, uuid5
 
 from chassis.clock import Clock
 from chassis.consuming import Consumer
 from chassis.database import Connection, Database
 from contracts.account_changed import AccountChanged
-from contracts.base import EVENT_NAMESPACE
 from contracts.consent_changed import ConsentChanged
 from contracts.consent_heartbeat import ConsentHeartbeat
 from contracts.exam_result_recorded import ExamResultRecorded
@@ -22,27 +20,6 @@ from contracts.school_changed import SchoolChanged
 from services.publisher import acknowledging, handlers
 from services.publisher.domain.policy import Policy
 from services.publisher.queries.planning import prefer_indexes
-
-
-class GradeVersion(FinalGradeSet):
-    """A final grade, told apart by its value too.
-
-    Of several revisions in one batch a consumer is given the highest of each aggregate. Here the aggregate is the
-    version: a correction must not swallow the value before it, whose deadline it may inherit, and which stays owed
-    while the correction is held.
-    """
-
-    def aggregate(self) -> UUID:
-        """The version of the result."""
-        return uuid5(EVENT_NAMESPACE, f"{self.result_id}/{self.value_revision}")
-
-
-class ExamVersion(ExamResultRecorded):
-    """An exam result, told apart by its value too, for the same reason."""
-
-    def aggregate(self) -> UUID:
-        """The version of the result."""
-        return uuid5(EVENT_NAMESPACE, f"{self.result_id}/{self.value_revision}")
 
 
 def make_consumer(database: Database, clock: Clock, policy: Policy) -> Consumer:
@@ -63,8 +40,10 @@ def make_consumer(database: Database, clock: Clock, policy: Policy) -> Consumer:
     consumer.on(AccountChanged, ruled(handlers.accounts_changed))
     consumer.on(ConsentChanged, ruled(handlers.consents_changed))
     consumer.on(ConsentHeartbeat, handlers.heartbeats_heard)
-    consumer.on(GradeVersion, ruled(handlers.final_grades_set))
-    consumer.on(ExamVersion, ruled(handlers.exam_results_recorded))
+    # By version: a correction must not swallow the value before it, whose deadline it may inherit and which stays owed
+    # while the correction is held.
+    consumer.on(FinalGradeSet, ruled(handlers.final_grades_set), latest_of=FinalGradeSet.version)
+    consumer.on(ExamResultRecorded, ruled(handlers.exam_results_recorded), latest_of=ExamResultRecorded.version)
     consumer.on(ResultsVisible, ruled(acknowledging.results_visible))
     consumer.on(ExtractPrinted, ruled(acknowledging.extracts_printed))
     consumer.on(ExtractHandedOver, ruled(acknowledging.extracts_handed_over))

@@ -1,7 +1,8 @@
-"""`sutki migrate`, `replay`, `rebuild`, `dead-letters`, `clients`: keeping it running."""
+"""`sutki migrate`, `replay`, `rebuild`, `dead-letters`, `outbox`, `clients`: keeping it running."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID
@@ -9,9 +10,10 @@ from uuid import UUID
 import typer
 from rich.markup import escape
 
-from chassis import auth, dead_letters, migrations
+from chassis import auth, dead_letters, migrations, outbox
 from chassis.database import DISTRICT, Database
 from chassis.settings import load
+from contracts.catalogue import TOPICS
 from services.cabinet.rebuild import drop_read_model as drop_cabinet
 from services.cabinet.replay import replay as replay_cabinet
 from services.consent.replay import replay as replay_consent
@@ -35,6 +37,9 @@ REBUILDS: dict[str, Callable[[Database], Awaitable[None]]] = {"cabinet": drop_ca
 
 letters_app = typer.Typer(
     no_args_is_help=True, help=tr("События, которые не удалось применить", "Events that could not be applied")
+)
+outbox_app = typer.Typer(
+    no_args_is_help=True, help=tr("События, которые отверг брокер", "Events that the broker refused")
 )
 clients_app = typer.Typer(no_args_is_help=True, help=tr("Доступ программ к API", "Programs that may call the APIs"))
 
@@ -116,7 +121,9 @@ def letters_list(service: ServiceArgument) -> None:
 
     letters = table(service, "id", tr("событие", "event"), tr("получатель", "consumer"), tr("причина", "reason"))
     for letter in asyncio.run(waiting()):
-        letters.add_row(str(letter.id), escape(letter.event_type or "?"), letter.consumer, escape(letter.reason))
+        note = "" if letter.whole else tr(" (содержания нет: только discard)", " (no content: discard only)")
+        note += tr(" (применяется снова)", " (being applied again)") if letter.asked_at else ""
+        letters.add_row(str(letter.id), escape(letter.event_type or "?"), letter.consumer, escape(letter.reason + note))
     out.print(letters if letters.row_count else tr("пусто", "none"))
 
 
@@ -125,13 +132,13 @@ def letters_replay(
     service: ServiceArgument,
     letter_id: Annotated[int | None, typer.Option("--id", help=tr("одно; иначе все", "one; else all"))] = None,
 ) -> None:
-    """Отправить их ещё раз / send them again, once their cause is mended."""
+    """Применить их ещё раз / have them applied again, once their cause is mended: by the running service."""
 
-    async def send() -> int:
-        async with environment.database(_known(service)) as database, environment.producer(service) as producer:
-            return await dead_letters.replay(database, producer, letter_id)
+    async def ask() -> int:
+        async with environment.database(_known(service)) as database:
+            return await dead_letters.replay(database, letter_id)
 
-    out.print(tr("отправлено снова: ", "sent again: ") + str(asyncio.run(send())))
+    out.print(tr("служба применит снова: ", "the service will apply again: ") + str(asyncio.run(ask())))
 
 
 @letters_app.command("discard")
@@ -148,6 +155,57 @@ def letters_discard(
 
     if not asyncio.run(give_up()):
         fail(tr("такое не ждёт решения", "no such letter waits"))
+
+
+@outbox_app.command("list")
+def outbox_list(service: ServiceArgument) -> None:
+    """Что брокер отверг / what the broker refused, with the reasons."""
+
+    async def refused() -> list[outbox.RefusedEvent]:
+        async with environment.database(_known(service)) as database:
+            return await outbox.refused(database)
+
+    events = table(service, "id", tr("событие", "event"), tr("байтов", "bytes"), tr("причина", "reason"))
+    for event in asyncio.run(refused()):
+        events.add_row(str(event.id), escape(event.type), str(event.bytes or 0), escape(event.failure))
+    out.print(events if events.row_count else tr("пусто", "none"))
+
+
+@outbox_app.command("retry")
+def outbox_retry(
+    service: ServiceArgument,
+    row_id: Annotated[int | None, typer.Option("--id", help=tr("одно; иначе все", "one; else all"))] = None,
+) -> None:
+    """Отправить их ещё раз / send them again, once the broker takes them."""
+    sent = asyncio.run(retry_refused(_known(service), row_id))
+    out.print(tr("будет отправлено: ", "will be sent: ") + str(sent.again))
+    if sent.anew:
+        out.print(
+            tr("вместо старых состояний отправлены нынешние: ", "present states sent for old ones: ") + str(sent.anew)
+        )
+
+
+@dataclass(frozen=True)
+class Resent:
+    """What became of refused events."""
+
+    again: int
+    """Sent again as they are."""
+    anew: int
+    """Events of a compacted topic, for which the owner told all its present states anew."""
+
+
+async def retry_refused(service: str, row_id: int | None = None) -> Resent:
+    """Has refused events sent again; an old state never comes last on a topic that keeps only the last one."""
+    compacted = [topic for topic, is_compacted in TOPICS.items() if is_compacted]
+    async with environment.database(service) as database:
+        again = await outbox.retry(database, row_id, but_not_to=compacted)
+        superseded = await outbox.refused_to(database, row_id, compacted)
+        if superseded:
+            # First told anew, then closed: a crash between the two repeats, and loses nothing.
+            await REPLAYS[service](database)
+            await outbox.give_up(database, superseded)
+    return Resent(again, len(superseded))
 
 
 @clients_app.command("add")

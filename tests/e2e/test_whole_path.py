@@ -1,20 +1,18 @@
 """The way of a result to the family, on real processes, PostgreSQL, Apache Kafka and mail."""
 
-import asyncio
 import random
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
 import asyncpg
-import httpx
 import pytest
 
-from sutki import environment
 from sutki.commands.operating import REPLAYS, replay
 from sutki.commands.taking import take_consents, take_files
 from tests.support import folders
 from tests.support.system import System
+from tests.support.taken import everything_taken
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(600)]
@@ -83,7 +81,7 @@ async def test_events_delivered_again_in_another_order_change_nothing(system: Sy
     sent = [await replay(service) for service in order]
     assert sum(sent) > 1000
     await system.drained()
-    await all_consumed(system)
+    await everything_taken(system.stack.broker.bootstrap)
     after = {service: await snapshot(system, service, tables) for service, tables in READ_MODELS.items()}
     assert after == before
     assert await system.stack.mail.count() == mails
@@ -196,25 +194,3 @@ async def snapshot(system: System, service: str, tables: tuple[str, ...]) -> dic
         }
     finally:
         await conn.close()
-
-
-async def all_consumed(system: System) -> None:
-    """Waits until every service has taken everything that the broker has."""
-
-    async def no_lag() -> bool:
-        texts = []
-        for service in environment.SERVICES:
-            async with httpx_client(system, service) as client:
-                texts.append((await client.get("/metrics")).text)
-        lags = [line for text in texts for line in text.splitlines() if line.startswith("sutki_consumer_lag_messages{")]
-        pending = [line for text in texts for line in text.splitlines() if line.startswith("sutki_outbox_pending ")]
-        return all(float(line.rsplit(" ", 1)[1]) == 0 for line in lags + pending)
-
-    # Twice, since the gauges are measured once a second.
-    await eventually(no_lag)
-    await asyncio.sleep(1.5)
-    await eventually(no_lag)
-
-
-def httpx_client(system: System, service: str) -> httpx.AsyncClient:
-    return httpx.AsyncClient(base_url=system.stack.address(service), trust_env=False)

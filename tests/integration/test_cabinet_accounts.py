@@ -1,6 +1,7 @@
 """Accounts: invitations, bulk creation, signing in, limits, sessions."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -220,18 +221,51 @@ async def test_an_unknown_login_is_hashed_like_a_known_one(doors: Doors, monkeyp
     assert checked[0].startswith("$argon2id$")
 
 
-async def test_after_some_failures_a_login_is_closed_even_to_the_right_password_until_the_window_has_passed(
+async def test_after_some_failures_a_login_is_closed_where_they_came_from_even_to_the_right_password(
     doors: Doors,
 ) -> None:
     await _join(doors, await _invite(doors, uuid4()))
-    for number in range(3):
-        with pytest.raises(Refused):
-            await _sign_in(doors, password="wrong", address=f"198.51.100.{number}")
-    with pytest.raises(Refused) as refused:
-        await _sign_in(doors, address="203.0.113.1")
-    assert refused.value.reason is Refusal.TOO_MANY_ATTEMPTS
+    for _ in range(3):
+        assert await _refusal(doors, password="wrong", address="203.0.113.1") is Refusal.WRONG_CREDENTIALS
+    assert await _refusal(doors, address="203.0.113.1") is Refusal.TOO_MANY_ATTEMPTS
+    assert await _sign_in(doors), "the person at home is not locked out by it"
     _advance(doors, doors.window)
+    assert await _sign_in(doors, address="203.0.113.1")
+
+
+async def test_attempts_that_are_refused_do_not_keep_a_login_closed(doors: Doors) -> None:
+    await _join(doors, await _invite(doors, uuid4()))
+    for _ in range(3):
+        assert await _refusal(doors, password="wrong") is Refusal.WRONG_CREDENTIALS
+    for _ in range(20):
+        _advance(doors, doors.window / 21)
+        assert await _refusal(doors) is Refusal.TOO_MANY_ATTEMPTS
+    _advance(doors, doors.window / 21)
     assert await _sign_in(doors)
+
+
+async def test_many_failures_of_a_login_from_everywhere_slow_it_down_and_do_not_close_it(
+    doors: Doors,
+) -> None:
+    settings = doors.settings.model_copy(update={"sign_in_failures_before_slow": 5, "sign_in_slow_seconds": 0.3})
+    slow = Doors(doors.database, settings, doors.passwords, doors.clock)
+    await _join(doors, await _invite(doors, uuid4()))
+    for number in range(5):
+        begun = time.monotonic()
+        assert await _refusal(slow, password="wrong", address=f"198.51.100.{number}") is Refusal.WRONG_CREDENTIALS
+        assert time.monotonic() - begun < 0.3
+    begun = time.monotonic()
+    assert await _sign_in(slow)
+    assert time.monotonic() - begun >= 0.3
+    begun = time.monotonic()
+    assert await _refusal(slow, login="another", password="wrong") is Refusal.WRONG_CREDENTIALS
+    assert time.monotonic() - begun < 0.3, "another login is not slowed down"
+
+
+async def _refusal(doors: Doors, **attempt: str) -> Refusal:
+    with pytest.raises(Refused) as refused:
+        await _sign_in(doors, **attempt)
+    return refused.value.reason
 
 
 async def test_an_address_that_tries_many_logins_is_closed(doors: Doors) -> None:
@@ -248,9 +282,7 @@ async def test_an_address_that_tries_many_logins_is_closed(doors: Doors) -> None
 
 async def test_many_attempts_at_once_are_all_counted(doors: Doors) -> None:
     await _join(doors, await _invite(doors, uuid4()))
-    answers = await asyncio.gather(
-        *(_sign_in(doors, password=f"guess {n}", address=f"198.51.100.{n}") for n in range(12)), return_exceptions=True
-    )
+    answers = await asyncio.gather(*(_sign_in(doors, password=f"guess {n}") for n in range(12)), return_exceptions=True)
     reasons = [answer.reason for answer in answers if isinstance(answer, Refused)]
     assert reasons.count(Refusal.WRONG_CREDENTIALS) <= 3
     assert len(reasons) == 12

@@ -20,7 +20,7 @@ from services.cabinet.handlers import acknowledge_due, visible_results
 from services.cabinet.queries import acknowledging, reading
 from services.cabinet.rebuild import drop_read_model
 from services.cabinet.replay import replay
-from services.cabinet.subscribers import GradeVersion, take_final_grades
+from services.cabinet.subscribers import take_final_grades
 from tests.browser.cabinet_world import World
 
 Databases = Callable[[str], Awaitable[Database]]
@@ -372,7 +372,7 @@ async def test_a_result_and_its_consent_committed_at_the_same_time_do_not_miss_e
     await world.tell(child)
     await world.account(mother)
     await world.look()
-    grade = GradeVersion.model_validate(world.grade(child.person_id).model_dump())
+    grade = world.grade(child.person_id)
     async with world.database.transaction(DISTRICT) as conn:
         await take_final_grades(conn, [grade], NOON)  # does not see the consent: it is not there yet
         await world.tell(world.consent(mother, child.person_id))  # does not see the grade: it is not committed

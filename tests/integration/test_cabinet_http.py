@@ -135,6 +135,30 @@ async def test_too_many_attempts_get_a_page_that_says_how_long(site: Site) -> No
     assert "на 15 минут" in answer.text
 
 
+async def test_behind_a_trusted_proxy_attempts_are_counted_by_the_address_that_it_names(
+    service_database: Databases,
+) -> None:
+    proxied = _site(service_database, sign_in_failures_per_login=3, trusted_proxies="127.0.0.1")
+    async for site in proxied:
+        login, _ = await _family(site)
+        guesser = {"X-Forwarded-For": "192.0.2.1, 203.0.113.1"}
+        for _ in range(4):
+            answer = await _post(site.browser(**guesser), "/sign-in", "/sign-in", login=login, password="wrong")
+        assert answer.status_code == 429
+        made_up = {"X-Forwarded-For": "192.0.2.99, 203.0.113.1"}
+        answer = await _post(site.browser(**made_up), "/sign-in", "/sign-in", login=login, password="wrong")
+        assert answer.status_code == 429, "what stands before the proxy's own word is the caller's"
+        await _sign_in(site, login, **{"X-Forwarded-For": "198.51.100.7"})
+
+
+async def test_a_forwarded_address_that_no_proxy_of_ours_wrote_does_not_open_what_is_closed(site: Site) -> None:
+    login, _ = await _family(site)
+    for number in range(4):
+        browser = site.browser(**{"X-Forwarded-For": f"198.51.100.{number}"})
+        answer = await _post(browser, "/sign-in", "/sign-in", login=login, password="wrong")
+    assert answer.status_code == 429
+
+
 async def test_an_invitation_leads_to_the_first_page(site: Site) -> None:
     mother = uuid4()
     await site.world.tell(site.world.student([mother], given="Анна"))

@@ -6,7 +6,7 @@ import email.policy
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from email.message import EmailMessage
 from random import Random
 from typing import Any
@@ -440,6 +440,34 @@ async def test_what_was_sent_while_the_database_went_away_is_written_down_when_i
     assert (len(sink.mails), len(await district.ledger("emailed"))) == (1, 1)
 
 
+@pytest.mark.parametrize(("ends", "state"), [(True, ("cancelled", "no_consent")), (False, ("sent", None))])
+async def test_a_mail_to_a_parent_is_not_sent_once_the_student_is_18_though_nobody_has_noticed_it_yet(
+    district, server, sink, ends, state
+):
+    family = await district.known_family(email=ADDRESS, birth_date=date(2008, 10, 24))
+    await district.advance(10 * HOUR - 5 * MINUTE)  # five minutes to midnight in Moscow
+    await shown(district, family, uuid4())
+    await district.advance(11 * MINUTE)
+    sender = a_sender(district, server)
+    sender.policy = replace(district.policy, representation_ends_at_majority=ends)
+    await send_all(sender)
+    assert await mail_states(district) == [state]
+    assert sink.recipients == ([] if ends else [ADDRESS])
+
+
+async def test_a_mail_that_was_claimed_on_the_last_day_before_18_is_checked_again_before_it_is_sent(district, server):
+    family = await district.known_family(email=ADDRESS, birth_date=date(2008, 10, 24))
+    await district.advance(10 * HOUR - 12 * MINUTE)
+    await shown(district, family, uuid4())
+    await district.advance(11 * MINUTE)
+    sender_id = uuid4()
+    async with district.database.transaction(DISTRICT) as conn:
+        (letter,), _ = await notifications.claim(conn, sender_id, district.now, 5, district.policy)
+        at = (conn, letter.notification_id, sender_id)
+        assert await notifications.standing(*at, district.now, district.policy) == (True, True)
+        assert await notifications.standing(*at, district.now + 2 * MINUTE, district.policy) == (True, False)
+
+
 async def test_a_claim_that_a_living_process_lost_is_undecided_and_listed(district, server):
     family = await district.known_family(email=ADDRESS)
     await shown(district, family, uuid4())
@@ -447,7 +475,7 @@ async def test_a_claim_that_a_living_process_lost_is_undecided_and_listed(distri
     sender = a_sender(district, server)
     async with district.database.transaction(DISTRICT) as conn:
         # As a claim whose commit succeeded and whose answer was lost.
-        await notifications.claim(conn, sender.sender_id, district.now, 5)
+        await notifications.claim(conn, sender.sender_id, district.now, 5, district.policy)
     await district.advance(5 * MINUTE)
     await sender.beat()
     assert await sender.list_abandoned() == 1

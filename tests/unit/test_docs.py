@@ -33,3 +33,10 @@ def test_what_operators_and_schools_read_is_there_in_both_languages(name: str):
 
 def test_the_states_are_those_of_the_code():
     assert doc_states.DOCUMENT.read_text(encoding="utf-8") == doc_states.text()
+
+
+def test_the_fonts_are_named_with_the_licence_that_lies_beside_them():
+    licence = (PROJECT / "services/extracts/fonts/LICENSE.txt").read_text(encoding="utf-8")
+    title = next(line for line in licence.splitlines() if "License" in line)
+    (named,) = re.findall(r"\(`services/extracts/fonts`, ([^)]+)\)", (PROJECT / "docs/dependencies.md").read_text())
+    assert title in named

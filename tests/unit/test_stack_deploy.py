@@ -61,7 +61,8 @@ def test_ports_are_those_of_the_settings(compose: dict[str, Any]) -> None:
     assert {name: DEFAULT_PORTS[name] for name in SERVICES} == PORTS
     for name, port in PORTS.items():
         service = compose["services"][name]
-        assert f"http://127.0.0.1:{port}/health/live" in " ".join(service["healthcheck"]["test"])
+        internal = service["environment"]["SUTKI_INTERNAL_PORT"]
+        assert f"http://127.0.0.1:{internal}/health/live" in " ".join(service["healthcheck"]["test"])
         for published in service.get("ports", []):
             assert published == f"127.0.0.1:{port}:{port}", "published on the server itself only"
 
@@ -84,7 +85,8 @@ def test_a_service_starts_with_the_variables_that_compose_gives_it(
     )
     assert settings.owner_database_url is None, "a running service never holds the owner's password"
     assert settings.kafka_idempotence
-    assert settings.http_host == "0.0.0.0"  # inside its container
+    assert (settings.http_host, settings.internal_host) == ("0.0.0.0", "0.0.0.0")  # inside its container
+    assert settings.internal_port is not None, "metrics are not on the port that families reach"
     assert compose["services"][name]["command"] == [f"services.{name}", "run"]
 
 
@@ -130,13 +132,29 @@ def test_the_pinned_kafka_is_the_one_that_the_tests_run(compose: dict[str, Any])
     assert compose["services"]["kafka"]["environment"]["KAFKA_AUTO_CREATE_TOPICS_ENABLE"] == "false"
 
 
-def test_prometheus_scrapes_every_service_where_it_listens() -> None:
+def test_prometheus_scrapes_every_service_where_it_listens(compose: dict[str, Any]) -> None:
     config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text(encoding="utf-8"))
     targets = {
         job["job_name"]: [target for group in job["static_configs"] for target in group["targets"]]
         for job in config["scrape_configs"]
     }
-    assert {name: targets[name] for name in SERVICES} == {name: [f"{name}:{port}"] for name, port in PORTS.items()}
+    ports = {name: compose["services"][name]["environment"]["SUTKI_INTERNAL_PORT"] for name in SERVICES}
+    assert {name: targets[name] for name in SERVICES} == {name: [f"{name}:{port}"] for name, port in ports.items()}
+    published = [port for service in compose["services"].values() for port in service.get("ports", [])]
+    assert not [port for port in published if port.rsplit(":", 1)[1] in ports.values()]
+
+
+def test_the_cabinet_is_told_which_proxy_to_believe(compose: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = compose["services"]["cabinet"]["environment"]
+    for variable in ("SUTKI_CABINET_DATABASE_URL", "SUTKI_KAFKA_BOOTSTRAP", "SUTKI_CABINET_TRUSTED_PROXIES"):
+        monkeypatch.setenv(variable, environment[variable])
+    assert CabinetSettings().trusted_proxies
+
+
+def test_whether_mail_is_encrypted_is_somebodys_decision_and_no_default(compose: dict[str, Any]) -> None:
+    text = (DEPLOY / "compose.yaml").read_text(encoding="utf-8")
+    assert re.findall(r"\$\{SMTP_TLS(:[?-])", text) == [":?"]
+    assert compose["services"]["publisher"]["environment"]["SUTKI_PUBLISHER_SMTP_TLS"] == "none", "of the example"
 
 
 def test_every_role_has_a_password_of_its_own_in_the_example_and_none_is_real(compose: dict[str, Any]) -> None:

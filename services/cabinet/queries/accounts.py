@@ -154,6 +154,8 @@ INSERT INTO sign_in_attempts (subject_sha256, address_sha256, attempted_at) VALU
 """
 _FAILURES = """
 SELECT
+    (SELECT count(*) FROM sign_in_attempts
+     WHERE subject_sha256 = $1 AND address_sha256 = $2 AND attempted_at > $3 AND NOT succeeded) AS of_subject_here,
     (SELECT count(*) FROM sign_in_attempts WHERE subject_sha256 = $1 AND attempted_at > $3 AND NOT succeeded)
         AS of_subject,
     (SELECT count(*) FROM sign_in_attempts WHERE address_sha256 = $2 AND attempted_at > $3 AND NOT succeeded)
@@ -171,15 +173,27 @@ async def note_attempt(conn: Connection, subject_sha256: bytes, address_sha256: 
 class Failures:
     """Failed attempts within the window."""
 
+    of_subject_here: int
+    """Of this login or code, from this address."""
     of_subject: int
+    """Of this login or code, from wherever."""
     of_address: int
+    """From this address, of whatever login."""
 
 
 async def failures(conn: Connection, subject_sha256: bytes, address_sha256: bytes, since: datetime) -> Failures:
     """How many attempts for this login or code, and from this address, are not known to have succeeded."""
     row = await conn.fetchrow(_FAILURES, subject_sha256, address_sha256, since)
     assert row is not None  # noqa: S101 - a select without FROM has a row
-    return Failures(row["of_subject"], row["of_address"])
+    return Failures(row["of_subject_here"], row["of_subject"], row["of_address"])
+
+
+_FORGET_ATTEMPT = "DELETE FROM sign_in_attempts WHERE attempt_id = $1"
+
+
+async def forget_attempt(conn: Connection, attempt_id: int) -> None:
+    """The attempt was not made: it was refused before the password was looked at."""
+    await conn.execute(_FORGET_ATTEMPT, attempt_id)
 
 
 _SUCCEEDED = "UPDATE sign_in_attempts SET succeeded = true WHERE attempt_id = $1"

@@ -157,7 +157,7 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON hand_over_regi
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 -- Dropping the read model is quick whatever its size, and can never touch an own fact.
-CREATE FUNCTION drop_read_model() RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = public AS $$
+CREATE FUNCTION drop_read_model() RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
     TRUNCATE schools, persons, result_versions;
 $$;
 REVOKE ALL ON FUNCTION drop_read_model() FROM PUBLIC;

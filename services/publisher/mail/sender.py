@@ -153,7 +153,9 @@ class MailSender:
                 log.warning("mails_wait_for_fresh_consents")
                 return [], 0
             await notifications.seen(conn, self.sender_id, now)
-            letters, cancelled = await notifications.claim(conn, self.sender_id, now, self.sending.claim_batch)
+            letters, cancelled = await notifications.claim(
+                conn, self.sender_id, now, self.sending.claim_batch, self.policy
+            )
         self._in_flight |= {one.notification_id for one in letters}
         return letters, cancelled
 
@@ -201,7 +203,9 @@ class MailSender:
     async def _recheck(self, letter: Letter) -> Outcome | None:
         async with self.database.transaction(DISTRICT) as conn:
             now = await self.clock.now(conn)
-            is_ours, allowed = await notifications.standing(conn, letter.notification_id, self.sender_id, now)
+            is_ours, allowed = await notifications.standing(
+                conn, letter.notification_id, self.sender_id, now, self.policy
+            )
             fresh = await consents.consents_fresh(conn, now, self.policy.consent_stale_after)
         if not allowed:
             return Outcome(letter, NotificationState.CANCELLED, "no_consent")

@@ -8,6 +8,7 @@ from uuid import UUID
 from chassis.database import Connection
 from services.publisher.domain.letters import Item, Letter, Outcome
 from services.publisher.domain.obligations import Obligation
+from services.publisher.domain.policy import Policy
 from services.publisher.domain.states import NotificationState, check_notification
 
 _GATHER = """
@@ -21,19 +22,25 @@ ON CONFLICT (recipient_id, student_id) WHERE state = 'queued' DO UPDATE
 SET result_ids = n.result_ids || excluded.result_ids, value_revisions = n.value_revisions || excluded.value_revisions
 """
 
+# $1 is now, $2 whether the representatives' authority ends at 18: at the very midnight, whoever noticed it when.
 _ALLOWED = """
 SELECT FROM consents c
 JOIN students s ON s.student_id = c.student_id
+LEFT JOIN schools h ON h.school_id = s.school_id
 WHERE c.student_id = n.student_id AND c.representative_id = n.recipient_id
   AND c.cabinet = 'given' AND c.email_decision = 'given' AND c.email IS NOT NULL AND NOT c.no_internet
   AND c.effective_from <= $1 AND s.erased_at IS NULL
-  AND (c.representative_id = s.student_id OR EXISTS (
-      SELECT FROM representations p WHERE p.student_id = c.student_id AND p.representative_id = c.representative_id))
+  AND (c.representative_id = s.student_id OR (
+      NOT ($2::boolean AND coalesce(
+          s.adult_on <= ($1::timestamptz AT TIME ZONE coalesce(h.time_zone, 'Europe/Moscow'))::date, false))
+      AND EXISTS (
+          SELECT FROM representations p
+          WHERE p.student_id = c.student_id AND p.representative_id = c.representative_id)))
 """
 
 _CANCEL_WITHOUT_CONSENT = f"""
 UPDATE notifications n SET state = 'cancelled', reason = 'no_consent', settled_at = $1
-WHERE n.student_id = ANY ($2::uuid[]) AND n.state IN ('queued', 'retry') AND NOT EXISTS ({_ALLOWED})
+WHERE n.student_id = ANY ($3::uuid[]) AND n.state IN ('queued', 'retry') AND NOT EXISTS ({_ALLOWED})
 RETURNING student_id, recipient_id
 """
 
@@ -41,13 +48,13 @@ _CLAIM = f"""
 WITH found AS (
     SELECT n.notification_id, EXISTS ({_ALLOWED}) AS allowed FROM notifications n
     WHERE n.state IN ('queued', 'retry') AND n.send_after <= $1
-    ORDER BY n.send_after LIMIT $3 FOR UPDATE OF n SKIP LOCKED
+    ORDER BY n.send_after LIMIT $4 FOR UPDATE OF n SKIP LOCKED
 )
 UPDATE notifications n
 SET state = CASE WHEN found.allowed THEN 'claimed' ELSE 'cancelled' END,
     reason = CASE WHEN found.allowed THEN NULL ELSE 'no_consent' END,
     settled_at = CASE WHEN found.allowed THEN NULL ELSE $1 END,
-    claimed_at = $1, claimed_by = $2, attempts = n.attempts + 1
+    claimed_at = $1, claimed_by = $3, attempts = n.attempts + 1
 FROM found WHERE n.notification_id = found.notification_id
 RETURNING n.notification_id, n.state, n.school_id, n.student_id, n.recipient_id, n.attempts, n.result_ids,
           n.value_revisions
@@ -74,8 +81,8 @@ ORDER BY r.subject_title, r.obtained_at, r.result_id
 """
 
 _STANDING = f"""
-SELECT n.state = 'claimed' AND n.claimed_by = $3 AS is_ours, EXISTS ({_ALLOWED}) AS allowed
-FROM notifications n WHERE n.notification_id = $2
+SELECT n.state = 'claimed' AND n.claimed_by = $4 AS is_ours, EXISTS ({_ALLOWED}) AS allowed
+FROM notifications n WHERE n.notification_id = $3
 """
 
 _SETTLE = """
@@ -171,21 +178,23 @@ async def gather(
 
 
 async def cancel_without_consent(
-    conn: Connection, student_ids: Sequence[UUID], now: datetime
+    conn: Connection, student_ids: Sequence[UUID], now: datetime, policy: Policy
 ) -> list[tuple[UUID, UUID]]:
     """Cancels unsent mails whose consent is no longer in force; returns student and recipient of each."""
-    rows = await conn.fetch(_CANCEL_WITHOUT_CONSENT, now, student_ids)
+    rows = await conn.fetch(_CANCEL_WITHOUT_CONSENT, now, policy.representation_ends_at_majority, student_ids)
     return [(row["student_id"], row["recipient_id"]) for row in rows]
 
 
-async def claim(conn: Connection, sender_id: UUID, now: datetime, limit: int) -> tuple[list[Letter], int]:
+async def claim(
+    conn: Connection, sender_id: UUID, now: datetime, limit: int, policy: Policy
+) -> tuple[list[Letter], int]:
     """Claims mails that are due; those without a consent in force are cancelled instead.
 
     Returns:
         The claimed letters (one whose results were all corrected or withdrawn has no items), and how many were
         cancelled.
     """
-    rows = await conn.fetch(_CLAIM, now, sender_id, limit)
+    rows = await conn.fetch(_CLAIM, now, policy.representation_ends_at_majority, sender_id, limit)
     claimed = [row for row in rows if row["state"] == "claimed"]
     ids = [row["notification_id"] for row in claimed]
     if not ids:
@@ -214,9 +223,11 @@ async def claim(conn: Connection, sender_id: UUID, now: datetime, limit: int) ->
     ], len(rows) - len(claimed)
 
 
-async def standing(conn: Connection, notification_id: UUID, sender_id: UUID, now: datetime) -> tuple[bool, bool]:
+async def standing(
+    conn: Connection, notification_id: UUID, sender_id: UUID, now: datetime, policy: Policy
+) -> tuple[bool, bool]:
     """Whether a mail that was claimed a while ago is still this sender's, and whether its consent is still in force."""
-    row = await conn.fetchrow(_STANDING, now, notification_id, sender_id)
+    row = await conn.fetchrow(_STANDING, now, policy.representation_ends_at_majority, notification_id, sender_id)
     return (row["is_ours"], row["allowed"]) if row else (False, False)
 
 
