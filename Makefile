@@ -17,7 +17,7 @@ UV := $(shell command -v uv 2>/dev/null || echo $(OWN_UV))
 SQL := chassis/migrations/*.sql services/*/migrations/*.sql
 LINTS := lint-ruff lint-format lint-types lint-imports lint-sql lint-contracts lint-deploy
 
-.PHONY: help setup demo test bench lint $(LINTS)
+.PHONY: help setup demo test bench fuzz-import lint $(LINTS)
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ test: $(READY) ## every test that this machine can run; says what it left out (A
 bench: $(READY) ## the benchmarks, as a table and as JSON in bench-results/
 	@./deploy/tools/system-packages.sh java mvn
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+fuzz-import: $(READY) ## 100,000 spoilt packs through the readers (ARGS="--cases 5000 --first 0")
+	@$(BIN)/python -m tests.unit.test_exchange_fuzz $(ARGS)
 
 lint: $(LINTS) ## style, types, import contracts, SQL, contracts' drift, deployment files
 

@@ -62,7 +62,7 @@ class ForecastUpdated(Fact):
     marks_counted: int = Field(ge=0)
     """From how many marks of the period it was computed."""
     state: Literal["current", "closed"] = "current"
-    """`closed`: the period has its final grade, and a forecast is no longer shown."""
+    """`closed`: it is no longer shown, since the period has its final grade, or corrections left too few marks."""
     computed_at: Instant
 
     def aggregate(self) -> UUID:

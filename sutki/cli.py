@@ -12,6 +12,10 @@ from aiokafka.errors import KafkaError
 
 from chassis import logging
 from sutki import environment
+from sutki.commands.closing import close_period, reopen_period, statistics, summary_sheet_command
+from sutki.commands.exporting import export_command
+from sutki.commands.forecast import forecast_app
+from sutki.commands.oneroster import oneroster_app
 from sutki.commands.operating import (
     REPLAYS,
     clients_app,
@@ -24,7 +28,8 @@ from sutki.commands.operating import (
 )
 from sutki.commands.paper import extracts_app
 from sutki.commands.proof import ledger_app
-from sutki.commands.taking import accounts_app, consents_app, import_command
+from sutki.commands.tables import import_app
+from sutki.commands.taking import accounts_app, consents_app
 from sutki.console import EXIT_NOTHING_DONE, err, fail, out
 from sutki.texts import tr
 
@@ -43,10 +48,17 @@ app.add_typer(consents_app, name="consents")
 app.add_typer(accounts_app, name="accounts")
 app.add_typer(extracts_app, name="extracts")
 app.add_typer(ledger_app, name="ledger")
+app.add_typer(forecast_app, name="forecast")
 app.add_typer(letters_app, name="dead-letters")
 app.add_typer(outbox_app, name="outbox")
 app.add_typer(clients_app, name="clients")
-app.command("import")(import_command)
+app.add_typer(oneroster_app, name="oneroster")
+app.add_typer(import_app, name="import")
+app.command("export")(export_command)
+app.command("close-period")(close_period)
+app.command("reopen-period")(reopen_period)
+app.command("statistics")(statistics)
+app.command("summary-sheet")(summary_sheet_command)
 app.command("migrate")(migrate_command)
 app.command("replay")(replay_command)
 app.command("rebuild")(rebuild_command)

@@ -6,7 +6,15 @@ from typing import NoReturn
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 out = Console(highlight=False)
@@ -28,13 +36,17 @@ def fail(what: str, *, code: int = EXIT_NOTHING_DONE) -> NoReturn:
 
 @contextmanager
 def progress() -> Iterator[Progress]:
-    """A progress display for whatever takes more than a second."""
+    """A progress display for whatever takes more than a second: how much of it is done, since when, and how long yet.
+
+    Elapsed and remaining time stand in this order; the latter is unknown (`-:--:--`) where the whole is.
+    """
     with Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
-        BarColumn(bar_width=30),
+        BarColumn(bar_width=20),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
+        TimeRemainingColumn(),
         console=err,
         disable=not err.is_terminal,
     ) as display:

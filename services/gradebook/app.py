@@ -4,8 +4,12 @@ from chassis.clock import Clock, DatabaseClock
 from chassis.database import DISTRICT, Database
 from chassis.service import Service
 from chassis.timers import DueLoop
-from services.gradebook import metrics, queries
+from services.gradebook import changes, idempotency, metrics, queries
 from services.gradebook.api import make_router
+from services.gradebook.closing.deferring import timer
+from services.gradebook.days import days
+from services.gradebook.forecasting.loop import forecasts
+from services.gradebook.oneroster_rest.api import make_router as oneroster_router
 from services.gradebook.settings import Settings
 from services.gradebook.subscribers import disclosures
 
@@ -20,9 +24,16 @@ async def build(settings: Settings) -> Service:
         settings=settings,
         database=database,
         title="Sutki: gradebook",
-        routers=[make_router(database, clock, settings)],
+        routers=[make_router(database, clock, settings), oneroster_router(database, clock, settings.public_url)],
         consumers=[disclosures(database, clock)],
-        loops=[watch(database, clock, settings)],
+        loops=[
+            watch(database, clock, settings),
+            days(database, clock),
+            timer(database, clock),
+            forecasts(database, clock),
+            changes.forgetting(database, clock, settings.changes_keep_days),
+            idempotency.forgetting(database, clock, settings.idempotency_keep_hours),
+        ],
     )
 
 

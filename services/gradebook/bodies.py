@@ -104,18 +104,23 @@ def _array(body: bytes) -> list[Any]:
     return items
 
 
-def answer(parsed: Parsed, outcome: Outcome) -> Taken:
-    """The response.
+def answer(outcome: Outcome, faults: list[tuple[int, rejections.Fault]]) -> dict[str, Any]:
+    """The response as JSON has it."""
+    taken = Taken(added=outcome.added, changed=outcome.changed, unchanged=outcome.unchanged, rejected=rejected(faults))
+    return taken.model_dump(mode="json")
 
-    Raises:
-        Problem: 422, there were records and none could be taken.
-    """
-    found = sorted(parsed.faults + outcome.rejected, key=lambda item: item[0])
-    rejected = [_rejected(place, fault) for place, fault in found]
-    if rejected and not outcome.taken:
-        faults = [Fault(item.pointer, item.code, item.detail) for item in rejected]
-        raise Problem(422, "nothing_taken", "None of the records could be taken.", errors=faults)
-    return Taken(added=outcome.added, changed=outcome.changed, unchanged=outcome.unchanged, rejected=rejected)
+
+def nothing_taken(faults: list[tuple[int, rejections.Fault]]) -> Problem:
+    """The problem of a request whose records do not all fit."""
+    errors = [Fault(item.pointer, item.code, item.detail) for item in rejected(faults)]
+    title = "Some records do not fit, so that none was taken; see errors, or send with ?partial=true."
+    told = "Часть записей не подходит, поэтому не принята ни одна: смотрите errors или отправьте с ?partial=true."
+    return Problem(422, "nothing_taken", title, told, errors=errors)
+
+
+def rejected(faults: list[tuple[int, rejections.Fault]]) -> list[Rejected]:
+    """What was not taken, in the order of the records."""
+    return [_rejected(place, fault) for place, fault in sorted(faults, key=lambda item: item[0])]
 
 
 def _rejected(place: int, fault: rejections.Fault) -> Rejected:
@@ -127,8 +132,7 @@ def _rejected(place: int, fault: rejections.Fault) -> Rejected:
 
 def request_body(model: type[Record]) -> dict[str, Any]:
     """What OpenAPI says of the body."""
-    schema = model.model_json_schema(mode="validation")
-    schema = _inlined(schema, schema.pop("$defs", {}))
+    schema = _schema(model)
     return {
         "requestBody": {
             "required": True,
@@ -138,6 +142,19 @@ def request_body(model: type[Record]) -> dict[str, Any]:
             },
         }
     }
+
+
+def record_body(model: type[Record], key: str) -> dict[str, Any]:
+    """What OpenAPI says of the body of one record, whose id the address has already."""
+    schema = _schema(model)
+    schema["required"] = [name for name in schema["required"] if name != key]
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+def _schema(model: type[Record]) -> dict[str, Any]:
+    schema = model.model_json_schema(mode="validation")
+    inlined: dict[str, Any] = _inlined(schema, schema.pop("$defs", {}))
+    return inlined | {"additionalProperties": False}
 
 
 def _inlined(part: Any, definitions: dict[str, Any]) -> Any:

@@ -96,10 +96,32 @@ composed AS (
                    SELECT jsonb_agg(m.person_id ORDER BY m.person_id)
                    FROM group_members AS m WHERE m.group_id = g.group_id AND m.active
                ), '[]'),
-               'state', CASE WHEN g.open THEN 'open' ELSE 'closed' END
+               'state', CASE WHEN g.open THEN 'open' ELSE 'closed' END,
+               'teachers', coalesce((
+                   SELECT jsonb_agg(
+                       jsonb_build_object(
+                           'teacher_id', t.teacher_id,
+                           'subject', jsonb_build_object('id', t.subject_id, 'title', u.title),
+                           'starts_on', t.starts_on, 'ends_on', t.ends_on
+                       ) ORDER BY t.subject_id, t.starts_on NULLS FIRST, t.teaching_id
+                   )
+                   FROM teaching AS t JOIN subjects AS u USING (subject_id)
+                   WHERE t.group_id = g.group_id AND t.state = 'active' AND t.role = 'subject_teacher'
+               ), '[]'),
+               'class_teacher_id', (
+                   SELECT t.teacher_id FROM teaching AS t
+                   WHERE t.group_id = g.group_id AND t.state = 'active' AND t.role = 'class_teacher'
+                     AND (t.starts_on IS NULL OR t.starts_on <= d.today)
+                     AND (t.ends_on IS NULL OR t.ends_on >= d.today)
+                   ORDER BY t.starts_on DESC NULLS LAST, t.teaching_id LIMIT 1
+               )
            ) AS state
     FROM ids
     JOIN study_groups AS g USING (group_id)
+    CROSS JOIN LATERAL (
+        SELECT ($2::timestamptz AT TIME ZONE o.time_zone)::date AS today FROM schools AS o
+        WHERE o.school_id = g.school_id
+    ) AS d
     LEFT JOIN subjects AS s USING (subject_id)
 )
 UPDATE study_groups AS g
@@ -110,7 +132,11 @@ RETURNING g.group_id, g.revision, g.state, g.changed_at
 """
 
 _MEMBERS = "SELECT DISTINCT person_id FROM group_members WHERE group_id = ANY($1::uuid[]) AND active"
-_GROUPS_OF_SUBJECTS = "SELECT group_id FROM study_groups WHERE subject_id = ANY($1::uuid[])"
+_GROUPS_OF_SUBJECTS = """
+SELECT group_id FROM study_groups WHERE subject_id = ANY($1::uuid[])
+UNION
+SELECT group_id FROM teaching WHERE subject_id = ANY($1::uuid[]) AND state = 'active'
+"""
 
 
 def person_event(person_id: UUID, revision: int, state: dict[str, Any], changed_at: datetime) -> PersonChanged:

@@ -57,6 +57,12 @@ class Mark(NamedTuple):
     state: Literal["recorded", "withdrawn"]
     recorded_at: datetime
     revision: int
+    lesson_id: UUID | None = None
+    author_id: UUID | None = None
+    comment: str | None = None
+    reason: str | None = None
+    """Why it was corrected."""
+    changed_by: str | None = None
 
 
 class FinalGrade(NamedTuple):
@@ -69,7 +75,7 @@ class FinalGrade(NamedTuple):
     period_id: UUID
     source: str
     external_id: str
-    state: Literal["set", "withdrawn"]
+    state: Literal["set", "deferred", "withdrawn"]
     value: GradeValue | None
     held: bool
     obtained_at: datetime
@@ -78,6 +84,10 @@ class FinalGrade(NamedTuple):
     changed_at: datetime
     revision: int
     value_revision: int
+    deferred_until: date | None = None
+    """The last day of the deferral, exactly while the state is `deferred`."""
+    reason: str | None = None
+    """Why it is deferred: one of the school's codes."""
 
 
 class ExamResult(NamedTuple):
@@ -155,8 +165,14 @@ def state_mark(current: Mark | None, stated: Mark) -> Mark | None:
     """The mark after the source's statement (which carries revision 1), or None when nothing changed."""
     if current is None:
         return stated
-    unchanged = current._replace(recorded_at=stated.recorded_at, revision=1, school_id=stated.school_id) == stated
-    if unchanged or (current.state == stated.state == "withdrawn"):
+    said_before = current._replace(
+        recorded_at=stated.recorded_at,
+        revision=1,
+        school_id=stated.school_id,
+        reason=stated.reason,
+        changed_by=stated.changed_by,
+    )
+    if said_before == stated or (current.state == stated.state == "withdrawn"):
         return None
     return stated._replace(revision=current.revision + 1, school_id=current.school_id)
 
@@ -173,6 +189,8 @@ def state_final_grade(current: FinalGrade | None, stated: FinalGrade, now: datet
         return stated
     if stated.state == "withdrawn":
         return withdraw_final_grade(current, now)
+    if current.state == "deferred":
+        return _fulfil(current, stated)
     if (current.value, current.subject_id, current.period_id) != (stated.value, stated.subject_id, stated.period_id):
         return stated._replace(
             school_id=current.school_id,
@@ -187,6 +205,39 @@ def state_final_grade(current: FinalGrade | None, stated: FinalGrade, now: datet
             value_revision=current.revision + 1,
         )
     return _restate_final_grade(current, stated, now)
+
+
+def defer_final_grade(current: FinalGrade | None, deferred: FinalGrade, now: datetime) -> FinalGrade:
+    """The result after the head deferred it, or moved the last day: told to the family like a value (C5.3).
+
+    Args:
+        current: what is recorded: nothing, a withdrawn result, or an earlier deferral of the same.
+        deferred: the deferral as a first revision.
+        now: when the head decided.
+    """
+    if current is None:
+        return deferred
+    return current._replace(
+        state="deferred",
+        value=None,
+        held=False,
+        obtained_at=now,
+        stated_obtained_at=now,
+        recorded_at=now,
+        changed_at=now,
+        revision=current.revision + 1,
+        value_revision=current.revision + 1,
+        deferred_until=deferred.deferred_until,
+        reason=deferred.reason,
+    )
+
+
+def _fulfil(current: FinalGrade, stated: FinalGrade) -> FinalGrade:
+    """The grade that a deferral was for: the same result, whose own 24 hours start when the grade was obtained."""
+    following = current.revision + 1
+    return stated._replace(
+        result_id=current.result_id, school_id=current.school_id, revision=following, value_revision=following
+    )
 
 
 def _restate_final_grade(current: FinalGrade, stated: FinalGrade, now: datetime) -> FinalGrade | None:
@@ -220,7 +271,13 @@ def withdraw_final_grade(current: FinalGrade, now: datetime) -> FinalGrade | Non
     if current.state == "withdrawn":
         return None
     return current._replace(
-        state="withdrawn", value=None, recorded_at=now, changed_at=now, revision=current.revision + 1
+        state="withdrawn",
+        value=None,
+        deferred_until=None,
+        reason=None,
+        recorded_at=now,
+        changed_at=now,
+        revision=current.revision + 1,
     )
 
 

@@ -1,6 +1,6 @@
 """Events from what is recorded."""
 
-from contracts.base import GroupId, MarkId, ResultId, SchoolId, StudentId
+from contracts.base import GroupId, LessonId, MarkId, PersonId, ResultId, SchoolId, StudentId
 from contracts.exam_result_recorded import ExamResultRecorded
 from contracts.final_grade_set import FinalGradeSet
 from contracts.mark_recorded import MarkRecorded
@@ -22,6 +22,9 @@ def mark_event(mark: Mark, subject: Subject) -> MarkRecorded:
         weight=mark.weight,
         value=mark.value,
         state=mark.state,
+        lesson_id=None if mark.lesson_id is None else LessonId(mark.lesson_id),
+        author_id=None if mark.author_id is None else PersonId(mark.author_id),
+        comment=mark.comment or "",
         recorded_at=mark.recorded_at,
     )
 
@@ -39,7 +42,8 @@ def final_grade_event(grade: FinalGrade, subject: Subject, period: Period) -> Fi
         state=grade.state,
         value=grade.value,
         held=grade.held,
-        deferred_until=None,
+        deferred_until=grade.deferred_until,
+        reason=grade.reason,
         obtained_at=grade.obtained_at,
         recorded_at=grade.recorded_at,
     )

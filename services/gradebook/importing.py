@@ -14,7 +14,7 @@ from chassis.crash import crash_here
 from chassis.database import DISTRICT, Connection, Database, school
 from services.gradebook import metrics, queries, roster_queries
 from services.gradebook.domain import Identity
-from services.gradebook.exchange import ExchangeError, Limits, Piece, Read, Rejection, Report, Step, open_source
+from services.gradebook.exchange import ExchangeError, Limits, Piece, Read, Rejection, Report, Source, Step, open_source
 from services.gradebook.placing import place
 from services.gradebook.records import Record, RecordKind
 from services.gradebook.rejections import Code
@@ -22,7 +22,10 @@ from services.gradebook.spool import Spool
 from services.gradebook.taking import BATCH, Outcome, Taking, take
 
 Progress = Callable[[str, int, int | None], None]
-"""Told what is being imported, how many rows are done, and of how many (None: not known)."""
+"""Told what is under way, how many rows of it are done, and of how many (None: not known).
+
+A file's name while it is read, then the kind of record while its rows are taken: each goes from none to all.
+"""
 
 READ_AT_ONCE = 2000
 
@@ -74,6 +77,35 @@ async def import_files(
     if not dry_run:
         metrics.count_report(report)
     return report
+
+
+async def import_prepared(
+    database: Database,
+    clock: Clock,
+    prepared: Source,
+    report: Report,
+    *,
+    source: str = "district",
+    school_id: UUID | None = None,
+    progress: Progress | None = None,
+) -> None:
+    """Imports records that were read elsewhere, in the same way as files.
+
+    Args:
+        database: the gradebook's.
+        clock: tells when the rows were taken.
+        prepared: gives the steps.
+        report: takes what was done; its `dry_run` says whether anything may change.
+        source: the namespace of the journal's ids.
+        school_id: see `import_files`.
+        progress: told after each batch.
+    """
+    run = _Import(database, clock, source, school_id, report, progress)
+    async with run.begun():
+        for step in prepared.steps():
+            await run.take_step(step)
+    if not report.dry_run:
+        metrics.count_report(report)
 
 
 @dataclass
@@ -129,26 +161,35 @@ class _Import:
             school_id=school_id,
             client_school_id=self.school_id,
             now=await self.clock.now(conn),
+            changed_by=f"import:{self.source}",
         )
 
     async def take_step(self, step: Step) -> None:
         """Reads a file and takes its rows."""
+        spool = await self._read(step)
+        self._tell(step, 0, total := spool.rows)
+        for kind in step.kinds:
+            for school_id in spool.parts(kind):
+                outcome = await self._take_school(
+                    kind, school_id, spool, lambda: self._tell(step, total - spool.rows, total)
+                )
+                self._include(step, kind, outcome)
+
+    async def _read(self, step: Step) -> Spool:
+        """The rows of a file that can be taken, by kind and school."""
         spool = Spool()
         pieces = step.pieces()
         seen: set[bytes] = set()
-        rows = 0
-        self._tell(step, 0, max(0, step.lines - 1))
+        rows, expected = 0, max(0, step.lines - 1)
+        self._tell_reading(step, 0, expected)
         # Reading is all computation: beside the event loop, so that the service goes on answering.
         while piece := await asyncio.to_thread(_next, pieces):
             rows += len(piece)
             await self._sort(step, self._readable(step, piece, seen), spool)
-        done = 0
-        for kind in step.kinds:
-            for school_id in spool.parts(kind):
-                outcome = await self._take_school(kind, school_id, spool)
-                self._include(step, kind, outcome)
-                done += outcome.taken + len(outcome.rejected)
-                self._tell(step, done, rows)
+            # Line breaks in quotes make fewer rows than lines, several roles of a user more.
+            self._tell_reading(step, rows, max(rows, expected))
+        self._tell_reading(step, rows, rows)
+        return spool
 
     def _readable(self, step: Step, pieces: Sequence[Piece], seen: set[bytes]) -> list[Read]:
         """The records among the pieces; the rest is reported."""
@@ -179,12 +220,15 @@ class _Import:
             else:
                 self._reject(step, read.record, read.line, school_or_fault.code, school_or_fault.field)
 
-    async def _take_school(self, kind: RecordKind, school_id: UUID | None, spool: Spool) -> Outcome:
+    async def _take_school(
+        self, kind: RecordKind, school_id: UUID | None, spool: Spool, tell: Callable[[], None]
+    ) -> Outcome:
         outcome = Outcome()
         async with self._transaction() as conn:
             taking = await self._taking(conn, school_id)
             for batch in spool.batches(kind, school_id, BATCH):
                 outcome.include(await take(conn, kind, taking, batch))
+                tell()
         crash_here("gradebook.after_commit")
         return outcome
 
@@ -199,6 +243,10 @@ class _Import:
 
     def _reject(self, step: Step, record: Record, line: int, code: Code, field: str) -> None:
         self.report.reject(Rejection(step.file, line, step.columns.get(field, field), code), record.KIND)
+
+    def _tell_reading(self, step: Step, rows: int, expected: int) -> None:
+        if self.progress is not None and step.kinds:
+            self.progress(step.file, rows, expected)
 
     def _tell(self, step: Step, done: int, total: int) -> None:
         if self.progress is not None and step.kinds:

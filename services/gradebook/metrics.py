@@ -1,12 +1,16 @@
 """Everything that the gradebook measures. The way to the family is watched here, from the journal's own side."""
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from prometheus_client import Counter, Gauge, Histogram
 
 from services.gradebook.exchange.report import Report
 from services.gradebook.records import RecordKind
-from services.gradebook.taking import Outcome
+
+if TYPE_CHECKING:
+    # Taking counts what it does here, too.
+    from services.gradebook.taking import Outcome
 
 RECORDS = Counter(
     "sutki_gradebook_records_total",
@@ -21,6 +25,17 @@ UNDISCLOSED_AGE = Gauge(
     "Age of the oldest released result that no recipient has yet, as the publisher tells; 0: none waits.",
 )
 UNDISCLOSED = Gauge("sutki_gradebook_undisclosed_results", "Released results that no recipient has yet.")
+CLOSINGS = Counter("sutki_gradebook_closings_total", "Classes whose period was closed or opened again.", ["state"])
+DEFERRALS = Counter("sutki_gradebook_deferrals_total", "Deferrals of final grades that came into a state.", ["state"])
+DEFERRALS_DUE = Gauge(
+    "sutki_gradebook_deferrals_due", "Deferrals whose last day is over and whose grade is still missing."
+)
+FORECASTS_DUE = Gauge(
+    "sutki_gradebook_forecasts_due", "Rows that ask for a forecast to be computed anew; one forecast may have several."
+)
+FORECASTS_PUBLISHED = Counter(
+    "sutki_gradebook_forecasts_published_total", "Forecasts that were told, since their leading grade or band changed."
+)
 FIRST_DISCLOSURE = Histogram(
     "sutki_gradebook_first_disclosure_seconds",
     "From when a result was obtained to when the first recipient could have it.",
@@ -29,7 +44,7 @@ FIRST_DISCLOSURE = Histogram(
 )
 
 
-def count_outcome(kind: RecordKind, outcome: Outcome) -> None:
+def count_outcome(kind: RecordKind, outcome: "Outcome") -> None:
     """Counts what became of a request's records; called after the commit."""
     for name, number in (
         ("added", outcome.added),

@@ -7,13 +7,22 @@ from uuid import UUID
 from chassis.database import Connection
 from services.gradebook import queries, roster_queries
 from services.gradebook.records import (
+    AttendanceRecord,
+    ControlWorkRecord,
+    CurriculumRecord,
     ExamResultRecord,
     FinalGradeRecord,
+    HomeworkRecord,
+    LessonRecord,
     MarkRecord,
     MemberRecord,
+    RecommendationRecord,
     Record,
     RecordKind,
     RepresentativeRecord,
+    SlotRecord,
+    SubstitutionRecord,
+    TeachingRecord,
 )
 from services.gradebook.rejections import Code, Fault
 from services.gradebook.taking import Taking
@@ -50,7 +59,20 @@ async def _as_stated(_: Connection, taking: Taking, records: Sequence[Any]) -> l
     return [schools[record.school_id] for record in records]
 
 
-async def _of_group(conn: Connection, taking: Taking, records: Sequence[MemberRecord]) -> list[Place]:
+async def _of_group(
+    conn: Connection,
+    taking: Taking,
+    records: Sequence[
+        MemberRecord
+        | TeachingRecord
+        | CurriculumRecord
+        | SlotRecord
+        | LessonRecord
+        | SubstitutionRecord
+        | ControlWorkRecord
+        | HomeworkRecord
+    ],
+) -> list[Place]:
     groups = taking.identity.of_each("group", (record.group_id for record in records))
     schools = await roster_queries.schools_of_groups(conn, list(groups.values()))
     orphan = Fault("group_id", Code.ORPHAN_ROW)
@@ -58,15 +80,19 @@ async def _of_group(conn: Connection, taking: Taking, records: Sequence[MemberRe
 
 
 async def _of_student(
-    conn: Connection, taking: Taking, records: Sequence[RepresentativeRecord | ExamResultRecord | MarkRecord]
+    conn: Connection,
+    taking: Taking,
+    records: Sequence[RepresentativeRecord | ExamResultRecord | MarkRecord | AttendanceRecord | RecommendationRecord],
 ) -> list[Place]:
-    students = taking.identity.of_each("person", (record.student_id for record in records))
+    students = taking.identity.of_each("person", (record.student_id or "" for record in records))
     schools = await roster_queries.schools_of_students(conn, list(students.values()))
     orphan = Fault("student_id", Code.ORPHAN_ROW)
-    return [schools.get(students[record.student_id], orphan) for record in records]
+    return [schools.get(students[record.student_id or ""], orphan) for record in records]
 
 
-async def _of_mark(conn: Connection, taking: Taking, records: Sequence[MarkRecord]) -> list[Place]:
+async def _of_group_or_student(
+    conn: Connection, taking: Taking, records: Sequence[MarkRecord | AttendanceRecord | RecommendationRecord]
+) -> list[Place]:
     groups = taking.identity.of_each("group", (record.group_id for record in records if record.group_id))
     schools = await roster_queries.schools_of_groups(conn, list(groups.values()))
     orphan = Fault("group_id", Code.ORPHAN_ROW)
@@ -83,13 +109,25 @@ async def _of_period(conn: Connection, taking: Taking, records: Sequence[FinalGr
 
 _PLACERS: dict[RecordKind, Placer] = {
     RecordKind.SCHOOLS: _nowhere,
+    RecordKind.CAMPUSES: _as_stated,
     RecordKind.SUBJECTS: _nowhere,
+    RecordKind.SCHOOL_YEARS: _as_stated,
     RecordKind.PERIODS: _as_stated,
+    RecordKind.HOLIDAYS: _as_stated,
     RecordKind.PEOPLE: _as_stated,
     RecordKind.GROUPS: _as_stated,
     RecordKind.MEMBERS: _of_group,
     RecordKind.REPRESENTATIVES: _of_student,
-    RecordKind.MARKS: _of_mark,
+    RecordKind.TEACHING: _of_group,
+    RecordKind.CURRICULUM: _of_group,
+    RecordKind.TIMETABLE: _of_group,
+    RecordKind.LESSONS: _of_group,
+    RecordKind.SUBSTITUTIONS: _of_group,
+    RecordKind.CONTROL_WORKS: _of_group,
+    RecordKind.HOMEWORK: _of_group,
+    RecordKind.RECOMMENDATIONS: _of_group_or_student,
+    RecordKind.ATTENDANCE: _of_group_or_student,
+    RecordKind.MARKS: _of_group_or_student,
     RecordKind.FINAL_GRADES: _of_period,
     RecordKind.EXAM_RESULTS: _of_student,
 }

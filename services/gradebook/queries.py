@@ -74,17 +74,19 @@ async def periods(conn: Connection, period_ids: Sequence[UUID]) -> dict[UUID, tu
 _MARK_COLUMNS = ", ".join(Mark._fields)
 _MARK_ARRAYS = (
     "$1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::date[], $9::text[],"
-    " $10::numeric[], $11::text[], $12::text[], $13::timestamptz[], $14::bigint[]"
+    " $10::numeric[], $11::text[], $12::text[], $13::timestamptz[], $14::bigint[], $15::uuid[], $16::uuid[],"
+    " $17::text[], $18::text[], $19::text[]"
 )
 _MARKS = f"SELECT {_MARK_COLUMNS} FROM marks WHERE mark_id = ANY($1::uuid[]) FOR UPDATE"
 _INSERT_MARKS = """
 INSERT INTO marks (
-    mark_id, student_id, subject_id, group_id, external_id, lesson_on, work_type, weight, value,
-    school_id, source, recorded_at, state, revision
+    mark_id, student_id, subject_id, group_id, external_id, lesson_on, work_type, weight, value, lesson_id, author_id,
+    comment, reason, school_id, source, recorded_at, changed_by, state, revision
 )
-SELECT g.*, $10, $11, $12, 'recorded', 1
+SELECT g.*, $14, $15, $16, $17, 'recorded', 1
 FROM unnest(
-    $1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::date[], $7::text[], $8::numeric[], $9::text[]
+    $1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::date[], $7::text[], $8::numeric[], $9::text[],
+    $10::uuid[], $11::uuid[], $12::text[], $13::text[]
 ) AS g
 ON CONFLICT DO NOTHING
 RETURNING mark_id
@@ -96,7 +98,8 @@ superseded AS (
 )
 UPDATE marks AS m
 SET subject_id = g.subject_id, group_id = g.group_id, lesson_on = g.lesson_on, work_type = g.work_type,
-    weight = g.weight, value = g.value, state = g.state, recorded_at = g.recorded_at, revision = g.revision
+    weight = g.weight, value = g.value, state = g.state, recorded_at = g.recorded_at, revision = g.revision,
+    lesson_id = g.lesson_id, author_id = g.author_id, comment = g.comment, reason = g.reason, changed_by = g.changed_by
 FROM given AS g
 WHERE m.mark_id = g.mark_id
 """
@@ -109,9 +112,10 @@ async def marks(conn: Connection, mark_ids: Sequence[UUID]) -> dict[UUID, Mark]:
 
 async def insert_marks(conn: Connection, new: Sequence[Mark]) -> set[UUID]:
     """Records new marks of one batch; returns the ids that were not taken by another school."""
-    rows = [(m[0], m.student_id, m.subject_id, m.group_id, m.external_id, *m[7:11]) for m in new]
+    rows = [(m[0], m.student_id, m.subject_id, m.group_id, m.external_id, *m[7:11], *m[14:18]) for m in new]
     first = new[0]
-    found = await conn.fetch(_INSERT_MARKS, *columns(rows), first.school_id, first.source, first.recorded_at)
+    shared = first.school_id, first.source, first.recorded_at, first.changed_by
+    found = await conn.fetch(_INSERT_MARKS, *columns(rows), *shared)
     return {row["mark_id"] for row in found}
 
 
@@ -124,7 +128,8 @@ _GRADE_COLUMNS = ", ".join(FinalGrade._fields)
 _GRADE_ARRAYS = (
     "$1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[],"
     " $10::boolean[], $11::timestamptz[], $12::timestamptz[], $13::timestamptz[], $14::timestamptz[],"
-    " $15::bigint[], $16::bigint[]"
+    " $15::bigint[], $16::bigint[], $17::date[],"
+    " $18::text[]"
 )
 _GRADES = f"SELECT {_GRADE_COLUMNS} FROM final_grades WHERE result_id = ANY($1::uuid[]) FOR UPDATE"
 _INSERT_GRADES = """
@@ -152,7 +157,8 @@ superseded AS (
     INSERT INTO final_grade_history SELECT f.* FROM final_grades AS f JOIN given AS g USING (result_id)
 )
 UPDATE final_grades AS f
-SET subject_id = g.subject_id, period_id = g.period_id, state = g.state, value = g.value, held = g.held,
+SET subject_id = g.subject_id, period_id = g.period_id, source = g.source, external_id = g.external_id,
+    state = g.state, value = g.value, held = g.held, deferred_until = g.deferred_until, reason = g.reason,
     obtained_at = g.obtained_at, stated_obtained_at = g.stated_obtained_at, recorded_at = g.recorded_at,
     changed_at = g.changed_at, revision = g.revision, value_revision = g.value_revision
 FROM given AS g

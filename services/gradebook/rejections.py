@@ -34,7 +34,43 @@ class Code(StrEnum):
     BAD_DATE = "bad_date"
     BAD_INSTANT = "bad_instant"
     IN_FUTURE = "in_future"
+    BAD_TIME = "bad_time"
+    NOT_IN_GROUP = "not_in_group"
+    PERIOD_CLOSED = "period_closed"
+    NO_LESSON = "no_lesson"
+    GRADE_ONE = "grade_one"
+    CONTROL_WORK_CLASH = "control_work_clash"
     BAD_VALUE = "bad_value"
+    AMBIGUOUS_DATE = "ambiguous_date"
+    ENDS_BEFORE_START = "ends_before_start"
+    BAD_NUMBER = "bad_number"
+    BAD_BOOLEAN = "bad_boolean"
+    NOT_IN_VOCABULARY = "not_in_vocabulary"
+    NOT_ANNOUNCED = "not_announced"
+    MISSING_VERSION = "missing_version"
+    UNKNOWN_VERSION = "unknown_version"
+    NOT_A_TABLE = "not_a_table"
+    PASSWORD_PROTECTED = "password_protected"  # noqa: S105 - a reason, not a secret
+    OLD_WORKBOOK = "old_workbook"
+    BROKEN_WORKBOOK = "broken_workbook"
+    FORBIDDEN_XML = "forbidden_xml"
+    TABLE_TOO_LARGE = "table_too_large"
+    EMPTY_TABLE = "empty_table"
+    BAD_MAP = "bad_map"
+    HEADER_NOT_FOUND = "header_not_found"
+    NO_STUDENT_NAMED = "no_student_named"
+    NO_SUBJECT_NAMED = "no_subject_named"
+    DATE_UNCLEAR = "date_unclear"
+    CELL_NOT_UNDERSTOOD = "cell_not_understood"
+    COLUMN_NOT_UNDERSTOOD = "column_not_understood"
+    FORMULA_WITHOUT_VALUE = "formula_without_value"
+    CELL_ERROR = "cell_error"
+    UNKNOWN_SCHOOL = "unknown_school"
+    UNKNOWN_STUDENT = "unknown_student"
+    AMBIGUOUS_STUDENT = "ambiguous_student"
+    UNKNOWN_SUBJECT = "unknown_subject"
+    UNKNOWN_CLASS = "unknown_class"
+    UNKNOWN_PERIOD = "unknown_period"
 
 
 TEXTS: dict[Code, tuple[str, str]] = {
@@ -59,8 +95,8 @@ TEXTS: dict[Code, tuple[str, str]] = {
         "The archive is damaged, cut off, encrypted or packed in an unknown way",
     ),
     Code.BAD_ENCODING: (
-        "Текст не читается: нужна кодировка UTF-8 или Windows-1251",
-        "The text cannot be read: UTF-8 or Windows-1251 is needed",
+        "Текст не читается: нужна кодировка UTF-8, UTF-16 или Windows-1251, без нулевых знаков",
+        "The text cannot be read: UTF-8, UTF-16 or Windows-1251 is needed, without NUL characters",
     ),
     Code.BAD_ROW: (
         "Число полей не совпадает с заголовком или не закрыта кавычка",
@@ -98,7 +134,112 @@ TEXTS: dict[Code, tuple[str, str]] = {
         "An instant with its offset such as 2026-10-23T14:00:00+03:00 is needed",
     ),
     Code.IN_FUTURE: ("Результат не может быть получен в будущем", "A result cannot be obtained in the future"),
+    Code.BAD_TIME: (
+        "Нужно время вида 08:30, и конец урока позже его начала",
+        "A time such as 08:30 is needed, and a lesson ends after it began",
+    ),
+    Code.NOT_IN_GROUP: (
+        "В этот день ученик не состоял в этой группе",
+        "The student was not in this group on that day",
+    ),
+    Code.PERIOD_CLOSED: (
+        "Отчётный период закрыт; чтобы изменить отметку, его открывают снова с указанием причины",
+        "The reporting period is closed; to change a mark it is reopened, with a reason",
+    ),
+    Code.NO_LESSON: (
+        "В расписании нет такого урока этой группы по этому предмету в этот день",
+        "The timetable has no such lesson of this group and subject on that day",
+    ),
+    Code.GRADE_ONE: (
+        "В 1 классе отметок нет; пишите наблюдения и рекомендации",
+        "Grade 1 has no marks; write observations and recommendations",
+    ),
+    Code.CONTROL_WORK_CLASH: (
+        "На этот день или неделю уже назначена контрольная работа; чтобы всё же назначить, передайте force",
+        "Another control work stands on that day or in that week; send force to plan it nevertheless",
+    ),
     Code.BAD_VALUE: ("Недопустимое значение поля", "The field's value is not allowed"),
+    Code.AMBIGUOUS_DATE: (
+        "День и месяц в дате не различить: нужна дата вида 2026-10-23",
+        "Day and month cannot be told apart: a date such as 2026-10-23 is needed",
+    ),
+    Code.ENDS_BEFORE_START: ("Конец раньше начала", "The end is before the start"),
+    Code.BAD_NUMBER: ("Нужно число", "A number is needed"),
+    Code.BAD_BOOLEAN: ("Нужно true или false", "true or false is needed"),
+    Code.NOT_IN_VOCABULARY: (
+        "Такого значения нет в словаре стандарта",
+        "The value is not in the standard's vocabulary",
+    ),
+    Code.NOT_ANNOUNCED: (
+        "Файл есть, но manifest.csv его не объявляет; строки проверены как обычно",
+        "The file is there although manifest.csv does not announce it; its rows were looked at as usual",
+    ),
+    Code.MISSING_VERSION: (
+        "В manifest.csv нет версии OneRoster; она определена по файлам и столбцам",
+        "manifest.csv lacks the OneRoster version; it was inferred from files and columns",
+    ),
+    Code.UNKNOWN_VERSION: (
+        "Версия не 1.1 и не 1.2; она определена по файлам и столбцам",
+        "The version is neither 1.1 nor 1.2; it was inferred from files and columns",
+    ),
+    Code.NOT_A_TABLE: ("Это не таблица: нужны XLSX, CSV, HTML или JSON", "No table: XLSX, CSV, HTML or JSON is needed"),
+    Code.PASSWORD_PROTECTED: (
+        "Файл закрыт паролем: сохраните его без пароля",
+        "The file is locked with a password: save it without one",
+    ),
+    Code.OLD_WORKBOOK: (
+        "Старый или другой формат таблиц (XLS, XLSB, ODS, XML 2003): сохраните файл как XLSX",
+        "An old or other form of workbook (XLS, XLSB, ODS, XML 2003): save the file as XLSX",
+    ),
+    Code.BROKEN_WORKBOOK: ("Файл таблицы повреждён", "The workbook is damaged"),
+    Code.FORBIDDEN_XML: (
+        "В файле таблицы есть объявления XML, которых там не бывает",
+        "The workbook has XML declarations that none has",
+    ),
+    Code.TABLE_TOO_LARGE: (
+        "Таблица больше допустимого: по ячейкам, строкам или объёму после распаковки",
+        "The table is beyond the limits: of cells, of rows or of what unpacks",
+    ),
+    Code.EMPTY_TABLE: ("В файле нет ни одной заполненной ячейки", "The file has no cell with a value"),
+    Code.BAD_MAP: ("Карта таблицы составлена неверно", "The map of the table is wrong"),
+    Code.HEADER_NOT_FOUND: (
+        "На листе не найден заголовок таблицы, который описан в карте",
+        "The header of the table that the map describes was not found in the sheet",
+    ),
+    Code.NO_STUDENT_NAMED: ("Не указан ученик, к которому относится таблица", "The table names no student"),
+    Code.NO_SUBJECT_NAMED: ("Не указан предмет, к которому относится таблица", "The table names no subject"),
+    Code.DATE_UNCLEAR: (
+        "Дата столбца не определяется: нет года, месяца или дня",
+        "The column's date is unclear: the year, the month or the day is missing",
+    ),
+    Code.CELL_NOT_UNDERSTOOD: ("Содержимое ячейки не понято", "The content of the cell is not understood"),
+    Code.COLUMN_NOT_UNDERSTOOD: (
+        "Столбец не описан в карте, и его ячейки не прочитаны",
+        "The map does not describe the column, and its cells were not read",
+    ),
+    Code.FORMULA_WITHOUT_VALUE: (
+        "В ячейке формула без сохранённого значения: откройте файл в табличном редакторе и сохраните",
+        "The cell has a formula without a saved value: open the file in a spreadsheet program and save it",
+    ),
+    Code.CELL_ERROR: ("В ячейке ошибка вместо значения", "The cell has an error in place of a value"),
+    Code.UNKNOWN_SCHOOL: (
+        "Школа не указана или неизвестна: назовите её параметром --school",
+        "The school is not named or not known: name it with --school",
+    ),
+    Code.UNKNOWN_STUDENT: (
+        "В журнале школы нет такого ученика в этом классе",
+        "The school's journal has no such student in this class",
+    ),
+    Code.AMBIGUOUS_STUDENT: (
+        "Подходят несколько учеников: нужны отчество, класс или идентификатор",
+        "Several students fit: a patronymic, a class or an id is needed",
+    ),
+    Code.UNKNOWN_SUBJECT: ("В журнале нет предмета с таким названием", "The journal has no subject of this name"),
+    Code.UNKNOWN_CLASS: ("В журнале школы нет такого класса", "The school's journal has no such class"),
+    Code.UNKNOWN_PERIOD: (
+        "В журнале школы нет такого отчётного периода этого учебного года",
+        "The school's journal has no such reporting period of this school year",
+    ),
 }
 
 RejectionLanguage = Literal["ru", "en"]

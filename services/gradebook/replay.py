@@ -8,9 +8,12 @@ from chassis import outbox
 from chassis.clock import DatabaseClock
 from chassis.database import DISTRICT, Connection, Database
 from chassis.messages import Publishable
+from contracts.forecast_updated import ForecastUpdated
 from services.gradebook import composing, queries, roster_queries
 from services.gradebook.domain import FinalGrade, shown_while_held
 from services.gradebook.events import exam_result_event, final_grade_event, mark_event
+from services.gradebook.forecasting import queries as forecast_queries
+from services.gradebook.replay_journal import JOURNAL_PAGES
 from services.gradebook.taking.reference import school_event
 
 PAGE = 2000
@@ -25,10 +28,10 @@ Progress = Callable[[str, int, int | None], None]
 async def replay(database: Database, *, progress: Progress | None = None) -> int:
     """Puts the present state of every aggregate into the outbox, under the ids that it had before.
 
-    In the order of dependence: schools, people, groups, marks, final grades, exam results. Before a final grade that is
-    held comes the value that its family sees until then. Each page is a transaction
-    that locks what it reads: a newer revision cannot get ahead of the replayed one, which matters where a topic is
-    compacted.
+    In the order of dependence: schools, people, groups, the rest of the journal, marks, final grades, exam results,
+    forecasts. Before a final grade that is held comes the value that its family sees until then. Each page is a
+    transaction that locks what it reads: a newer revision cannot get ahead of the replayed one, which matters for
+    compacted topics.
 
     Args:
         database: the gradebook's.
@@ -94,6 +97,12 @@ async def _exam_results(conn: Connection, after: UUID) -> tuple[Sequence[Publish
     return [exam_result_event(exam, titles[exam.subject_id]) for exam in exams], _last([e.result_id for e in exams])
 
 
+async def _forecasts(conn: Connection, after: UUID) -> tuple[Sequence[Publishable], UUID | None]:
+    """As they were told: what was computed since then and changed no headline has no revision of its own."""
+    rows = await forecast_queries.forecasts_after(conn, after, PAGE)
+    return [ForecastUpdated.model_validate(row.told) for row in rows], _last([row.forecast_id for row in rows])
+
+
 def _last(ids: Sequence[Any]) -> UUID | None:
     return ids[-1] if len(ids) == PAGE else None
 
@@ -102,7 +111,9 @@ _PAGES: dict[str, Page] = {
     "schools": _schools,
     "people": _persons,
     "groups": _groups,
+    **JOURNAL_PAGES,
     "marks": _marks,
     "final_grades": _final_grades,
     "exam_results": _exam_results,
+    "forecasts": _forecasts,
 }

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import orjson
 
 from chassis.database import Connection
 from services.gradebook.queries import columns
@@ -234,6 +235,27 @@ async def known_persons(conn: Connection, person_ids: Sequence[UUID]) -> dict[UU
     return {row["person_id"]: row["external_id"] for row in rows}
 
 
+KNOWN = {
+    kind: f"SELECT {key} FROM {table} WHERE {key} = ANY($1::uuid[])"
+    for kind, table, key in (
+        ("person", "persons", "person_id"),
+        ("group", "study_groups", "group_id"),
+        ("subject", "subjects", "subject_id"),
+        ("period", "periods", "period_id"),
+        ("school", "schools", "school_id"),
+        ("lesson", "lessons", "lesson_id"),
+        ("control_work", "control_works", "control_work_id"),
+        ("homework", "homework", "homework_id"),
+    )
+}
+"""The kinds whose ids can be looked up."""
+
+
+async def known_ids(conn: Connection, kind: str, ids: Sequence[UUID]) -> set[UUID]:
+    """Which of these ids stand for something that this scope may see."""
+    return {row[0] for row in await conn.fetch(KNOWN[kind], ids)}
+
+
 _SCHOOLS_OF_STUDENTS = """
 SELECT person_id, (state -> 'enrolment' ->> 'school_id')::uuid AS school_id
 FROM persons WHERE person_id = ANY($1::uuid[]) AND state -> 'enrolment' ->> 'school_id' IS NOT NULL
@@ -257,32 +279,35 @@ async def schools_of_groups(conn: Connection, group_ids: Sequence[UUID]) -> dict
 
 _UPSERT_GROUPS = """
 WITH given AS (
-    SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::uuid[], $7::boolean[])
-        AS g (group_id, external_id, kind, name, grade_level, subject_id, open)
+    SELECT * FROM unnest(
+        $1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::uuid[], $7::uuid[], $8::boolean[]
+    ) AS g (group_id, external_id, kind, name, grade_level, subject_id, campus_id, open)
 ),
 added AS (
     INSERT INTO study_groups
-        (group_id, school_id, source, external_id, kind, name, grade_level, subject_id, open, changed_at)
-    SELECT group_id, $8, $9, external_id, kind, name, grade_level, subject_id, true, $10 FROM given WHERE open
+        (group_id, school_id, source, external_id, kind, name, grade_level, subject_id, campus_id, open, changed_at)
+    SELECT group_id, $9, $10, external_id, kind, name, grade_level, subject_id, campus_id, true, $11
+    FROM given WHERE open
     ON CONFLICT DO NOTHING
     RETURNING group_id
 ),
 changed AS (
     UPDATE study_groups AS s
-    SET kind = g.kind, name = g.name, grade_level = g.grade_level, subject_id = g.subject_id, open = g.open
+    SET kind = g.kind, name = g.name, grade_level = g.grade_level, subject_id = g.subject_id,
+        campus_id = g.campus_id, open = g.open
     FROM given AS g
-    WHERE s.group_id = g.group_id AND s.school_id = $8
-      AND (s.kind, s.name, s.grade_level, s.subject_id, s.open)
-          IS DISTINCT FROM (g.kind, g.name, g.grade_level, g.subject_id, g.open)
+    WHERE s.group_id = g.group_id AND s.school_id = $9
+      AND (s.kind, s.name, s.grade_level, s.subject_id, s.campus_id, s.open)
+          IS DISTINCT FROM (g.kind, g.name, g.grade_level, g.subject_id, g.campus_id, g.open)
     RETURNING s.group_id
 )
 SELECT group_id, 'added' FROM added
 UNION ALL SELECT group_id, 'changed' FROM changed
-UNION ALL SELECT group_id, 'known' FROM study_groups AS s JOIN given AS g USING (group_id) WHERE s.school_id = $8
+UNION ALL SELECT group_id, 'known' FROM study_groups AS s JOIN given AS g USING (group_id) WHERE s.school_id = $9
 """
 
-GroupRow = tuple[UUID, str, str, str, int, UUID | None, bool]
-"""group_id, external_id, kind, name, grade_level, subject_id, open."""
+GroupRow = tuple[UUID, str, str, str, int, UUID | None, UUID | None, bool]
+"""group_id, external_id, kind, name, grade_level, subject_id, campus_id, open."""
 
 
 async def upsert_groups(
@@ -292,21 +317,47 @@ async def upsert_groups(
     return _answers(await conn.fetch(_UPSERT_GROUPS, *columns(rows), school_id, source, now))
 
 
+# Whoever comes back begins a new spell, unless the same first day is stated again: then the leave was a mistake.
 _UPSERT_MEMBERS = """
 WITH given AS (
-    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::boolean[]) AS g (group_id, person_id, active)
+    SELECT group_id, person_id, joined_on, left_on,
+           stated AND coalesce(joined_on <= $8, true) AND coalesce(left_on >= $8, true) AS active,
+           stated AND coalesce(joined_on > $8, false) AS coming
+    FROM unnest($1::uuid[], $2::uuid[], $3::boolean[], $4::date[], $5::date[])
+        AS g (group_id, person_id, stated, joined_on, left_on)
 ),
 added AS (
-    INSERT INTO group_members (group_id, person_id, school_id, active, joined_at)
-    SELECT group_id, person_id, $4, true, $5 FROM given WHERE active
+    INSERT INTO group_members (group_id, person_id, school_id, active, joined_at, joined_on, left_on)
+    SELECT group_id, person_id, $6, active, $7, joined_on, left_on
+    FROM given WHERE active OR coming OR left_on IS NOT NULL
     ON CONFLICT DO NOTHING
     RETURNING group_id, person_id
 ),
+following AS (
+    SELECT m.group_id, m.person_id, g.active,
+           b.begins AND m.left_on IS NOT NULL AND (g.joined_on IS NULL OR g.joined_on IS DISTINCT FROM m.joined_on)
+               AS again,
+           CASE WHEN b.begins THEN coalesce(g.joined_on, $8) ELSE coalesce(g.joined_on, m.joined_on) END AS joined_on,
+           CASE WHEN b.begins OR g.coming THEN g.left_on
+                WHEN g.active THEN coalesce(g.left_on, m.left_on)
+                ELSE coalesce(g.left_on, m.left_on, $8) END AS left_on
+    FROM group_members AS m
+    JOIN given AS g USING (group_id, person_id)
+    CROSS JOIN LATERAL (SELECT (g.active OR g.coming) AND NOT m.active AS begins) AS b
+),
+former AS (
+    INSERT INTO former_memberships (group_id, person_id, school_id, joined_on, left_on)
+    SELECT m.group_id, m.person_id, m.school_id, m.joined_on, m.left_on
+    FROM group_members AS m JOIN following AS f USING (group_id, person_id)
+    WHERE f.again
+),
 changed AS (
     UPDATE group_members AS m
-    SET active = g.active, joined_at = CASE WHEN g.active THEN $5 ELSE m.joined_at END
-    FROM given AS g
-    WHERE m.group_id = g.group_id AND m.person_id = g.person_id AND m.active <> g.active
+    SET active = f.active, joined_on = f.joined_on, left_on = f.left_on,
+        joined_at = CASE WHEN f.active AND NOT m.active THEN $7 ELSE m.joined_at END
+    FROM following AS f
+    WHERE m.group_id = f.group_id AND m.person_id = f.person_id
+      AND (m.active, m.joined_on, m.left_on) IS DISTINCT FROM (f.active, f.joined_on, f.left_on)
     RETURNING m.group_id, m.person_id
 )
 SELECT group_id, person_id, 'added' FROM added
@@ -315,11 +366,99 @@ UNION ALL SELECT group_id, person_id, 'known' FROM group_members JOIN given USIN
 """
 
 
+MemberRow = tuple[UUID, UUID, bool, date | None, date | None]
+"""group_id, person_id, whether it is stated (and not taken back), joined_on, left_on."""
+
+
 async def upsert_members(
-    conn: Connection, rows: Sequence[tuple[UUID, UUID, bool]], school_id: UUID, now: datetime
+    conn: Connection, rows: Sequence[MemberRow], school_id: UUID, *, now: datetime, today: date
 ) -> Answers:
-    """Takes membership (group_id, person_id, active) in groups of one school; the keys are (group_id, person_id)."""
-    return _answers(await conn.fetch(_UPSERT_MEMBERS, *columns(rows), school_id, now))
+    """Takes membership in groups of one school; the keys are (group_id, person_id).
+
+    Whoever leaves without a stated day leaves today; a stated day that is not given again stays. Somebody whose first
+    day is to come, or whose last day has passed, is no member yet or any more: see `turn_memberships`.
+    """
+    return _answers(await conn.fetch(_UPSERT_MEMBERS, *columns(rows), school_id, now, today))
+
+
+_TURN_MEMBERSHIPS = """
+UPDATE group_members AS m
+SET active = NOT m.active, joined_at = CASE WHEN m.active THEN m.joined_at ELSE $1 END
+FROM schools AS s
+CROSS JOIN LATERAL (SELECT ($1::timestamptz AT TIME ZONE s.time_zone)::date AS today) AS d
+WHERE m.school_id = s.school_id
+  AND CASE WHEN m.active THEN m.left_on < d.today
+           ELSE m.joined_on <= d.today AND (m.left_on IS NULL OR m.left_on >= d.today) END
+RETURNING m.group_id, m.person_id
+"""
+
+
+async def turn_memberships(conn: Connection, now: datetime) -> list[asyncpg.Record]:
+    """Ends the memberships whose last day has passed and begins those whose first day has come; returns whose."""
+    return await conn.fetch(_TURN_MEMBERSHIPS, now)
+
+
+# Groups whose present class teacher is another than their last event told.
+_TURNED_CLASS_TEACHERS = """
+SELECT g.group_id
+FROM study_groups AS g
+JOIN schools AS s USING (school_id)
+CROSS JOIN LATERAL (SELECT ($1::timestamptz AT TIME ZONE s.time_zone)::date AS today) AS d
+WHERE g.group_id IN (SELECT group_id FROM teaching WHERE role = 'class_teacher')
+  AND (g.state ->> 'class_teacher_id')::uuid IS DISTINCT FROM (
+      SELECT t.teacher_id FROM teaching AS t
+      WHERE t.group_id = g.group_id AND t.state = 'active' AND t.role = 'class_teacher'
+        AND (t.starts_on IS NULL OR t.starts_on <= d.today) AND (t.ends_on IS NULL OR t.ends_on >= d.today)
+      ORDER BY t.starts_on DESC NULLS LAST, t.teaching_id LIMIT 1
+  )
+"""
+
+
+async def turned_class_teachers(conn: Connection, now: datetime) -> list[UUID]:
+    """The groups that have another class teacher today than they last told."""
+    return [row["group_id"] for row in await conn.fetch(_TURNED_CLASS_TEACHERS, now)]
+
+
+_TODAY = "SELECT ($2::timestamptz AT TIME ZONE time_zone)::date FROM schools WHERE school_id = $1"
+
+
+async def today_at(conn: Connection, school_id: UUID, now: datetime) -> date:
+    """The day at the school; in UTC for a school that is not known."""
+    day: date | None = await conn.fetchval(_TODAY, school_id, now)
+    return now.date() if day is None else day
+
+
+_KEEP_STATEMENTS = """
+INSERT INTO roster_statements (school_id, kind, source, external_id, stated, changed_by, changed_at)
+SELECT $1, $2, $3, g.external_id, g.stated::jsonb, $4, $5
+FROM unnest($6::text[], $7::text[]) AS g (external_id, stated)
+"""
+
+
+async def keep_statements(
+    conn: Connection,
+    stated: Sequence[tuple[tuple[str, ...], dict[str, Any]]],
+    kind: str,
+    *,
+    school_id: UUID | None,
+    source: str,
+    changed_by: str,
+    now: datetime,
+) -> None:
+    """Keeps what a source stated about the roster (key and fields) where that made a difference: its history."""
+    rows = [("/".join(key), orjson.dumps(fields).decode()) for key, fields in stated]
+    await conn.execute(_KEEP_STATEMENTS, school_id, kind, source, changed_by, now, *columns(rows))
+
+
+_TEACHERS_AT = """
+SELECT person_id FROM person_records
+WHERE person_id = ANY($1::uuid[]) AND school_id = $2 AND role = 'teacher'
+"""
+
+
+async def teachers_at(conn: Connection, person_ids: Sequence[UUID], school_id: UUID) -> set[UUID]:
+    """Which of these persons teach or taught at the school."""
+    return {row["person_id"] for row in await conn.fetch(_TEACHERS_AT, person_ids, school_id)}
 
 
 _UPSERT_REPRESENTATIONS = """

@@ -28,6 +28,12 @@ class Settings(ServiceSettings):
     """Below this an archive may be as compressible as it likes."""
     import_max_files: int = Field(default=200, gt=0)
     """How many files an archive may hold."""
+    idempotency_keep_hours: float = Field(default=48, gt=0)
+    """How long the answer to a request with an `Idempotency-Key` is given again."""
+    changes_keep_days: float = Field(default=400, gt=0)
+    """How long the feed of changes goes back: more than a school year."""
+    public_url: str = Field(default="", pattern=r"^(https?://[^\s?#]+)?$")
+    """Where other systems reach this API when a proxy stands before it; empty: where they asked. Links lead there."""
     watch_seconds: float = Field(default=15, gt=0)
     """How often it is measured how long results have been on their way to the family."""
 

@@ -20,7 +20,6 @@ _BLOCK_BYTES = 1 << 16
 class _Part:
     open_block: bytearray = field(default_factory=bytearray)
     blocks: list[bytes] = field(default_factory=list)
-    rows: int = 0
 
 
 class Spool:
@@ -28,12 +27,14 @@ class Spool:
 
     def __init__(self) -> None:
         self._parts: dict[tuple[RecordKind, UUID | None], _Part] = {}
+        self.rows = 0
+        """How many are kept: those that were not taken out."""
 
     def add(self, school_id: UUID | None, line: int, record: Record) -> None:
         """Keeps a row."""
         part = self._parts.setdefault((record.KIND, school_id), _Part())
         part.open_block += b"%d\t%s\n" % (line, record.model_dump_json(exclude_defaults=True).encode())
-        part.rows += 1
+        self.rows += 1
         if len(part.open_block) >= _BLOCK_BYTES:
             part.blocks.append(zlib.compress(part.open_block, 1))
             part.open_block = bytearray()
@@ -47,6 +48,7 @@ class Spool:
         part = self._parts.pop((kind, school_id))
         rows = self._rows(part, MODELS[kind])
         while batch := list(islice(rows, size)):
+            self.rows -= len(batch)
             yield batch
 
     @staticmethod

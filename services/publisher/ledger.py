@@ -117,9 +117,8 @@ async def verify_file(path: Path, heads: Sequence[Head] | None = None) -> Verifi
 
     Args:
         path: what `export` or `GET /v1/schools/{school_id}/ledger` wrote. It may hold several schools.
-        heads: heads known from elsewhere; without them those in the file itself are taken, which shows a damaged end
-        but
-            not one that somebody rewrote together with its head.
+        heads: heads known from elsewhere; without them those in the file itself are taken, which shows a
+            damaged end, but not one that somebody rewrote together with its head.
 
     Raises:
         OSError: the file cannot be read.

@@ -19,6 +19,8 @@ from services.cabinet.replay import replay as replay_cabinet
 from services.consent.replay import replay as replay_consent
 from services.extracts.rebuild import drop_read_model as drop_extracts
 from services.extracts.replay import replay as replay_extracts
+from services.gradebook.oneroster_rest import token_queries as oneroster_queries
+from services.gradebook.oneroster_rest import tokens as oneroster
 from services.gradebook.replay import replay as replay_gradebook
 from services.publisher.replay import replay as replay_publisher
 from sutki import environment
@@ -213,12 +215,32 @@ def clients_add(
     service: ServiceArgument,
     label: str,
     school: Annotated[UUID | None, typer.Option(help=tr("одна школа; иначе район", "one school; else all"))] = None,
+    source: Annotated[
+        str | None, typer.Option(help=tr("OneRoster: чьи идентификаторы", "OneRoster: whose ids it speaks"))
+    ] = None,
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(help=tr("OneRoster: не больше этих прав", "OneRoster: no more than these scopes")),
+    ] = None,
 ) -> None:
-    """Дать программе доступ / give a program access: prints its token, this once."""
+    """Дать программе доступ / give a program access: prints its token, this once.
+
+    For OneRoster over HTTP the token's part before the dot is the client's id, the rest its secret.
+    """
+    if (source or scope) and service != "gradebook":
+        fail(tr("--source и --scope есть только у gradebook", "--source and --scope belong to the gradebook only"))
+    unknown = sorted(set(scope or ()) - set(oneroster.SCOPES))
+    if unknown:
+        fail(tr(f"нет таких прав: {', '.join(unknown)}", f"no such scopes: {', '.join(unknown)}"))
 
     async def add() -> str:
         async with environment.database(_known(service)) as database, database.transaction(DISTRICT) as conn:
-            return await auth.create_client(conn, school_id=school, label=label)
+            token = await auth.create_client(conn, school_id=school, label=label)
+            if source or scope:
+                client_id = UUID(token.partition(".")[0])
+                scopes = scope or list(oneroster.SCOPES)
+                await oneroster_queries.set_client(conn, client_id, source=source or "district", scopes=scopes)
+            return token
 
     # Plainly, so that a script can take it.
     typer.echo(asyncio.run(add()))

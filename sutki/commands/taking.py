@@ -65,10 +65,12 @@ async def take_files(path: Path, *, source: str = "district", dry_run: bool = Fa
     with progress() as display:
         tasks: dict[str, int] = {}
 
-        def show(kind: str, done: int, total: int | None) -> None:
-            if kind not in tasks:
-                tasks[kind] = display.add_task(f"{path.name}: {kind}", total=total)
-            display.update(tasks[kind], completed=done, total=total)  # type: ignore[arg-type]
+        def show(what: str, done: int, total: int | None) -> None:
+            if what not in tasks:
+                # A file while it is read, a kind of record while its rows are taken.
+                action = tr("чтение", "reading") if what.lower().endswith(".csv") else tr("запись", "taking")
+                tasks[what] = display.add_task(f"{action}: {what}", total=total)
+            display.update(tasks[what], completed=done, total=total)  # type: ignore[arg-type]
 
         async with environment.database("gradebook") as database:
             return await import_files(database, DatabaseClock(), path, source=source, dry_run=dry_run, progress=show)

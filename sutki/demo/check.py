@@ -5,6 +5,8 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
 from uuid import UUID
 
 import httpx
@@ -17,28 +19,13 @@ from sutki import environment
 from sutki.commands.taking import resolve_people
 from sutki.console import table
 from sutki.demo import state
+from sutki.demo.journal_check import Check, examine_journal
 from sutki.demo.truth import Truth
 from sutki.stack.stack import Stack
 from sutki.texts import tr
 
 READERS_AT_ONCE = 4
 MAILS_LIMIT = 100_000
-
-
-@dataclass(frozen=True)
-class Check:
-    """One line: what is, and what must be."""
-
-    key: str
-    name: str
-    actual: int
-    expected: int | None = None
-    """None: a figure that only informs, and must not be 0."""
-
-    @property
-    def holds(self) -> bool:
-        """Whether it is as it must be."""
-        return self.actual > 0 if self.expected is None else self.actual == self.expected
 
 
 @dataclass(frozen=True)
@@ -55,7 +42,10 @@ class Report:
 
     def to_json(self) -> str:
         """For programs."""
-        figures: dict[str, object] = {check.key: check.actual for check in self.checks}
+        figures: dict[str, object] = {
+            check.key: float(check.actual) if isinstance(check.actual, Decimal) else check.actual
+            for check in self.checks
+        }
         figures["seconds"] = round(self.seconds, 1)
         figures["holds"] = self.holds
         return json.dumps(figures, indent=2) + "\n"
@@ -76,7 +66,7 @@ class Report:
         return made
 
 
-async def examine(stack: Stack, truth: Truth, *, seconds: float) -> Report:
+async def examine(stack: Stack, truth: Truth, folder: Path, *, seconds: float) -> Report:
     """Looks at everything and compares."""
     async with environment.database("publisher") as publisher, environment.database("extracts") as extracts:
         obligations = await state.obligations(publisher)
@@ -86,6 +76,8 @@ async def examine(stack: Stack, truth: Truth, *, seconds: float) -> Report:
     shown = await _what_is_shown(truth)
     addressed = await _mail_addresses(stack)
     lost, unsent, letters = await _what_is_lost(truth)
+    async with environment.database("gradebook") as gradebook, environment.database("cabinet") as cabinet:
+        journal = await examine_journal(gradebook, cabinet, truth, folder)
     checks = [
         Check(
             "results", tr("итоговых отметок и экзаменов", "final grades and exam results"), shown.results, truth.results
@@ -144,7 +136,7 @@ async def examine(stack: Stack, truth: Truth, *, seconds: float) -> Report:
         ),
         Check("ledger_entries", tr("записей журнала раскрытия", "entries of the ledger"), chain.entries),
     ]
-    return Report(checks, seconds)
+    return Report([*checks, *journal], seconds)
 
 
 @dataclass

@@ -22,7 +22,10 @@ from sutki.commands.paper import print_queues
 from sutki.commands.taking import print_report, take_accounts, take_consents, take_files
 from sutki.console import err, out
 from sutki.demo import state
-from sutki.demo.check import Check, Report, examine
+from sutki.demo.check import Report, examine
+from sutki.demo.closing import QuarterEnd
+from sutki.demo.forecasts import one_students_forecasts
+from sutki.demo.journal_check import Check
 from sutki.demo.truth import Truth, read
 from sutki.sample import District, generate, write
 from sutki.stack.errors import StackError
@@ -82,8 +85,9 @@ class Demo:
                 await self._bring_in(truth)
                 await self._disclose(district, truth)
                 seconds = time.monotonic() - started
-                report = await examine(stack, truth, seconds=seconds)
+                report = await examine(stack, truth, self.folder, seconds=seconds)
                 await asyncio.to_thread(self._report_file.write_text, report.to_json(), encoding="utf-8")
+                await self._show_forecast(truth)
                 self._show(stack, truth, report)
                 if not once:
                     await self._stay(stack)
@@ -144,12 +148,14 @@ class Demo:
                 await stack.down()
 
     async def _bring_in(self, truth: Truth) -> None:
-        with _step(tr("школы, люди, классы", "schools, people, classes")):
+        with _step(tr("школы, люди, классы, расписание", "schools, people, classes, timetable")):
             await self._import(truth, "base")
         with _step(tr("согласия и отказы", "consents and refusals")):
             await self._consents("consents.csv")
         with _step(tr("учётные записи кабинета", "accounts of the cabinet")):
             await take_accounts(self._district_folder / "accounts.csv", source=truth.manifest["source"])
+        with _step(tr("журнал: замены, задания, посещаемость", "the journal: substitutions, homework, attendance")):
+            await self._import(truth, "journal")
         with _step(tr("отметки за период", "marks of the period")):
             await self._import(truth, "marks")
 
@@ -164,6 +170,9 @@ class Demo:
             await self._import(truth, "exams")
         with _step(tr("директор отпускает задержанные", "the head releases what was held")):
             await self._release(district, truth)
+        with _step(tr("закрытие четверти, отсрочка, сводные ведомости", "closing, a deferral, summary sheets")):
+            async with environment.database("gradebook") as gradebook:
+                await QuarterEnd(gradebook, self.folder, truth, district).run()
         with _step(tr("раскрытие и печать", "disclosure and printing")):
             await self._settle(truth)
 
@@ -202,23 +211,36 @@ class Demo:
         """Prints what the queue holds until nothing is open any more."""
         deadline = time.monotonic() + SETTLE_SECONDS
         paper = self.folder / "paper"
-        async with environment.database("publisher") as publisher, environment.database("extracts") as extracts:
+        async with (
+            environment.database("publisher") as publisher,
+            environment.database("extracts") as extracts,
+            environment.database("gradebook") as gradebook,
+        ):
             while True:
                 await print_queues(paper, confirm=_printed, separate=True)
                 now = await state.obligations(publisher)
                 waiting = (await state.printed(extracts))[1]
                 mails = await state.mails(publisher)
                 unsent = sum(mails.get(one, 0) for one in ("queued", "claimed", "retry"))
-                if now.total >= truth.obligations and now.open == waiting == unsent == 0:
+                behind = await state.forecasts_due(gradebook) + (await state.unsent(gradebook))[0]
+                if now.total >= truth.obligations and now.open == waiting == unsent == behind == 0:
                     return
                 if time.monotonic() > deadline:
                     raise DemoError(
                         tr("не раскрыто вовремя", "not settled in time")
-                        + f": {now.total}/{truth.obligations}, open {now.open}, sheets {waiting}, mails {unsent}; "
+                        + f": {now.total}/{truth.obligations}, open {now.open}, sheets {waiting}, mails {unsent}, "
+                        + f"forecasts and events {behind}; "
                         + tr("журналы", "logs")
                         + f": {self.folder / 'logs'}"
                     )
                 await asyncio.sleep(POLL_SECONDS)
+
+    async def _show_forecast(self, truth: Truth) -> None:
+        async with environment.database("gradebook") as gradebook:
+            made = await one_students_forecasts(gradebook, truth)
+        if made is not None:
+            out.print()
+            out.print(made)
 
     def _show(self, stack: Stack, truth: Truth, report: Report) -> None:
         out.print()
@@ -239,6 +261,7 @@ class Demo:
             tr("Метрики", "Metrics")
             + "    "
             + "  ".join(f"{stack.address(one)}/metrics" for one in environment.SERVICES),
+            tr("Ведомости", "Sheets") + f"  {self.folder / 'summary'}",
             tr("Отчёт", "Report") + f"      {self._report_file}",
         ]
         return "\n".join(lines)

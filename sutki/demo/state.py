@@ -102,3 +102,107 @@ async def unsent(database: Database) -> tuple[int, int]:
     """Events that are not with the broker yet, and dead letters."""
     async with database.transaction(DISTRICT) as conn:
         return await conn.fetchval(_OUTBOX), await conn.fetchval(_LETTERS)
+
+
+# --- the journal ----------------------------------------------------------------------------------------------------
+
+_GROUP = "JOIN study_groups AS g ON g.group_id = f.group_id"
+_ANY_GROUP = "LEFT JOIN study_groups AS g ON g.group_id = f.group_id"
+_AUTHOR = "LEFT JOIN persons AS a ON a.person_id = f.author_id"
+_TEACHER = "LEFT JOIN persons AS t ON t.person_id = f.teacher_id"
+_FACTS = {
+    # Each fact as the sample states it: by the journal's ids and as text, with the empty text for nothing.
+    "timetable_slots": f"""
+        SELECT f.external_id, g.external_id, f.weekday::text, f.number::text, coalesce(t.external_id, ''),
+               f.valid_from::text
+        FROM timetable_slots AS f {_GROUP} {_TEACHER} WHERE f.state = 'active'
+    """,
+    "lessons": f"""
+        SELECT f.external_id, g.external_id, f.lesson_on::text, f.number::text, coalesce(t.external_id, ''), f.state
+        FROM lessons AS f {_GROUP} {_TEACHER}
+    """,
+    "substitutions": f"""
+        SELECT f.external_id, g.external_id, f.lesson_on::text, f.number::text, coalesce(t.external_id, ''), f.kind
+        FROM substitutions AS f {_GROUP} LEFT JOIN persons AS t ON t.person_id = f.new_teacher_id
+        WHERE f.state = 'announced'
+    """,
+    "control_works": f"""
+        SELECT f.external_id, g.external_id, f.planned_on::text, f.number::text, coalesce(a.external_id, ''), f.title
+        FROM control_works AS f {_GROUP} {_AUTHOR} WHERE f.state = 'planned'
+    """,
+    "homework": f"""
+        SELECT f.external_id, g.external_id, f.assigned_on::text, coalesce(f.due_on::text, ''),
+               coalesce(a.external_id, ''), f.content
+        FROM homework AS f {_GROUP} {_AUTHOR} WHERE f.state = 'assigned'
+    """,
+    "recommendations": f"""
+        SELECT f.external_id, coalesce(g.external_id, ''), f.given_on::text, coalesce(s.external_id, ''),
+               coalesce(a.external_id, ''), f.kind
+        FROM recommendations AS f {_ANY_GROUP} {_AUTHOR} LEFT JOIN persons AS s ON s.person_id = f.student_id
+        WHERE f.state = 'given'
+    """,
+    "attendance": f"""
+        SELECT f.external_id, coalesce(g.external_id, ''), f.lesson_on::text, s.external_id,
+               coalesce(a.external_id, ''), f.code
+        FROM attendance AS f {_ANY_GROUP} {_AUTHOR} JOIN persons AS s ON s.person_id = f.student_id
+        WHERE f.state = 'recorded'
+    """,
+}
+_DEFERRALS = """
+SELECT p.external_id, s.external_id, d.due_on::text
+FROM deferrals AS d JOIN persons AS p ON p.person_id = d.student_id JOIN subjects AS s USING (subject_id)
+WHERE d.state IN ('approved', 'due')
+"""
+_DEFERRED = """
+SELECT count(*) FROM (
+    SELECT DISTINCT ON (result_id) state FROM results ORDER BY result_id, value_revision DESC
+) AS r WHERE state = 'deferred'
+"""
+_FORECASTS = """
+SELECT p.external_id, s.external_id, t.kind, t.number::text
+FROM forecasts AS f
+JOIN persons AS p ON p.person_id = f.student_id
+JOIN subjects AS s USING (subject_id)
+JOIN periods AS t USING (period_id)
+WHERE f.state = 'current'
+"""
+_FORECASTS_DUE = "SELECT count(*) FROM forecast_due"
+_FIRST_QUARTERS = """
+SELECT school_id, period_id, school_year FROM periods WHERE kind = 'quarter' AND number = 1 ORDER BY school_id
+"""
+
+
+async def journal_facts(gradebook: Database, table: str) -> list[tuple[str, ...]]:
+    """Everything that a table of the journal states now."""
+    async with gradebook.transaction(DISTRICT) as conn:
+        return [tuple(row) for row in await conn.fetch(_FACTS[table])]
+
+
+async def deferrals(gradebook: Database) -> list[tuple[str, ...]]:
+    """Student, subject and last day of the deferrals that the head granted."""
+    async with gradebook.transaction(DISTRICT) as conn:
+        return [tuple(row) for row in await conn.fetch(_DEFERRALS)]
+
+
+async def deferred_results(cabinet: Database) -> int:
+    """Results of which the cabinet says that they are deferred."""
+    async with cabinet.transaction(DISTRICT) as conn:
+        return int(await conn.fetchval(_DEFERRED))
+
+
+async def forecasts(gradebook: Database) -> list[tuple[str, ...]]:
+    """Student, subject and period of the forecasts that are shown."""
+    async with gradebook.transaction(DISTRICT) as conn:
+        return [tuple(row) for row in await conn.fetch(_FORECASTS)]
+
+
+async def forecasts_due(gradebook: Database) -> int:
+    """How many forecasts wait to be computed anew."""
+    async with gradebook.transaction(DISTRICT) as conn:
+        return int(await conn.fetchval(_FORECASTS_DUE))
+
+
+async def first_quarters(gradebook: Database) -> list[tuple[UUID, UUID, str]]:
+    """School, period and school year of the first quarter of every school."""
+    async with gradebook.transaction(DISTRICT) as conn:
+        return [tuple(row) for row in await conn.fetch(_FIRST_QUARTERS)]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from sutki.demo.journal_truth import JournalTruth, journal_truth
 from sutki.sample.district import TIME_ZONE, District
 
 
@@ -30,9 +31,12 @@ class Truth:
     accounts: dict[str, tuple[str, str]]
     """Person to login and password."""
     results: int
+    """Final grades, exam results, and deferrals, which are told as results too."""
     marks: int
     obligations: int
     """One per result and recipient: every representative in force, and the student."""
+    journal: JournalTruth
+    """Timetable, lessons, statistics, closing."""
 
     def may_see(self, reader: str) -> set[str]:
         """The students about whom a person may be shown anything."""
@@ -59,6 +63,7 @@ def read(folder: Path, district: District) -> Truth:
     mailed = {row["email_address"] for row in consents if row["email"] == "given"} - {""}
     results = Counter([row.student_id for row in district.final_grades])
     results.update(row.student_id for row in district.exam_results)
+    results.update(row.student_id for row in district.deferrals)
     return Truth(
         manifest=json.loads((folder / "manifest.json").read_text(encoding="utf-8")),
         representatives=representatives,
@@ -70,6 +75,7 @@ def read(folder: Path, district: District) -> Truth:
         results=results.total(),
         marks=len(district.marks),
         obligations=sum(count * (1 + len(representatives[one])) for one, count in results.items()),
+        journal=journal_truth(district),
     )
 
 

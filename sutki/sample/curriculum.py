@@ -53,6 +53,48 @@ COURSES: tuple[Course, ...] = (
     Course("project", "Индивидуальный проект", _from(10, 10), passed_only=True),
 )
 
+_HOURS: dict[str, tuple[int, ...]] = {
+    # Lessons a week in the grades from the first to the eleventh.
+    "russian": (5, 5, 5, 5, 5, 6, 4, 3, 3, 2, 2),
+    "reading": (4, 4, 4, 3, 0, 0, 0, 0, 0, 0, 0),
+    "literature": (0, 0, 0, 0, 3, 3, 2, 2, 3, 3, 3),
+    "english": (0, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3),
+    "maths": (4, 4, 4, 4, 5, 5, 0, 0, 0, 0, 0),
+    "algebra": (0, 0, 0, 0, 0, 0, 3, 3, 3, 0, 0),
+    "algebra-senior": (0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 3),
+    "geometry": (0, 0, 0, 0, 0, 0, 2, 2, 2, 2, 3),
+    "world": (2, 2, 2, 2, 0, 0, 0, 0, 0, 0, 0),
+    "history": (0, 0, 0, 0, 2, 2, 2, 2, 2, 2, 2),
+    "society": (0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2),
+    "geography": (0, 0, 0, 0, 1, 1, 2, 2, 2, 1, 1),
+    "biology": (0, 0, 0, 0, 1, 1, 1, 2, 2, 1, 1),
+    "physics": (0, 0, 0, 0, 0, 0, 2, 2, 3, 5, 5),
+    "chemistry": (0, 0, 0, 0, 0, 0, 0, 2, 2, 1, 1),
+    "technology": (1, 1, 1, 1, 2, 2, 2, 1, 1, 0, 0),
+    "sport": (2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2),
+}
+
+PRIMARY = frozenset({"russian", "reading", "maths", "world", "ethics", "art", "technology"})
+"""What the teacher of a primary class teaches; the rest is taught by others."""
+LAST_PRIMARY_GRADE = 4
+WITH_LABS = frozenset({"physics", "chemistry", "biology"})
+WITH_PRACTICE_ONLY = frozenset({"sport", "music", "art", "technology"})
+"""No control works here."""
+CHAIRS: dict[str, str] = {
+    "literature": "russian",
+    "algebra": "maths",
+    "algebra-senior": "maths",
+    "geometry": "maths",
+    "statistics": "maths",
+    "society": "history",
+}
+"""Courses that the teachers of another one teach too."""
+
+
+def hours(course: Course, grade: int) -> int:
+    """Lessons a week."""
+    return _HOURS[course.code][grade - 1] if course.code in _HOURS else 1
+
 
 class Exam(NamedTuple):
     """A state exam."""
@@ -107,7 +149,5 @@ def subjects() -> list[Subject]:
 
 
 def courses_of(grade: int) -> list[Course]:
-    """The subjects of a grade that have marks; the first grade has none."""
-    if grade < FIRST_GRADE_WITH_MARKS:
-        return []
+    """The subjects of a grade."""
     return [course for course in COURSES if grade in course.grades]

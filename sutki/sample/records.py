@@ -33,6 +33,36 @@ class Period(NamedTuple):
     ends_on: date
 
 
+class Campus(NamedTuple):
+    """A building of a school."""
+
+    campus_id: str
+    school_id: str
+    title: str
+    address: str
+
+
+class SchoolYear(NamedTuple):
+    """When the school year begins and ends."""
+
+    school_year_id: str
+    school_id: str
+    school_year: str
+    starts_on: date
+    ends_on: date
+
+
+class Holiday(NamedTuple):
+    """Days without lessons."""
+
+    holiday_id: str
+    school_id: str
+    school_year: str
+    title: str
+    starts_on: date
+    ends_on: date
+
+
 class Person(NamedTuple):
     """A person in one role at one school; several rows make one person."""
 
@@ -63,6 +93,8 @@ class Group(NamedTuple):
     name: str
     grade_level: int
     subject_id: str
+    campus_id: str
+    """Only plain files have a place for it."""
 
 
 class Member(NamedTuple):
@@ -90,6 +122,9 @@ class Mark(NamedTuple):
     work_type: str
     weight: Decimal
     value: str
+    lesson_id: str
+    author_id: str
+    """Lesson and author: only plain files have a place for them."""
     work_id: str
     """The piece of work that several students did; in OneRoster a line item."""
 

@@ -2,13 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from itertools import count
 from random import Random
 
+from sutki.sample.control_works import ControlWorks
 from sutki.sample.curriculum import EXAMS, SENIOR_GRADES, WORKS, Exam, subject_id
 from sutki.sample.families import Child
+from sutki.sample.lessons import Held, Timetable, key
 from sutki.sample.records import ExamResult, FinalGrade, Mark
 from sutki.sample.teaching import Lesson, Teaching
 
@@ -17,7 +20,12 @@ _HELD_SHARE = 0.08
 """Of the groups whose grades wait for the pedagogical council."""
 _WITHIN_MINUTES = (20, 300)
 """How long before the base instant results were obtained."""
-_STREAM_DAYS = tuple(range(5))
+_INSTEAD = ("self_study", "1.5")
+"""What is written where the rules allow no control work."""
+RECENT_GRADES = (5, 9)
+"""Grades of the classes that have marks in the quarter that runs."""
+RECENT_AT_LEAST = 3
+"""Marks of each student and subject there."""
 
 MarksOf = dict[tuple[str, str], list[Mark]]
 """Student and group to the student's marks there."""
@@ -37,47 +45,122 @@ class Abilities:
         return self._known[student_id]
 
 
-def marks(rng: Random, abilities: Abilities, teaching: Teaching, first: date, last: date) -> tuple[list[Mark], MarksOf]:
-    """From three to five marks per subject and student, on school days between the two dates."""
-    school = teaching.school.school_id
-    numbers, taken, by_student = count(1), [], defaultdict(list)
-    days = [day for day in _days(first, last) if day.weekday() in _STREAM_DAYS]
-    for number, lesson in enumerate(teaching.lessons, start=1):
-        works = _works(rng, f"{school}-work-{number:04d}", days)
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A piece of work that several students of a group did at a lesson."""
+
+    work_id: str
+    on: date
+    kind: str
+    weight: Decimal
+    lesson_id: str = ""
+    author_id: str = ""
+
+
+class Register:
+    """Gives the marks of a school their ids, and keeps which marks each student has in which course."""
+
+    def __init__(self, rng: Random, abilities: Abilities, teaching: Teaching) -> None:
+        self.rng = rng
+        self.taken: list[Mark] = []
+        self._abilities = abilities
+        self._school = teaching.school.school_id
+        self._marks = count(1)
+        self._works = count(1)
+
+    def new_work(self) -> str:
+        """The id of a group's next works."""
+        return f"{self._school}-work-{next(self._works):04d}"
+
+    def give(self, lesson: Lesson, child: Child, work: Work) -> Mark:
+        """A mark for a work."""
+        mark = Mark(
+            mark_id=f"{self._school}-mark-{next(self._marks):06d}",
+            student_id=child.person_id,
+            subject_id=subject_id(lesson.course.code),
+            group_id=lesson.group_id,
+            lesson_on=work.on,
+            work_type=work.kind,
+            weight=work.weight,
+            value=_value(self.rng, lesson, self._abilities.of(child.person_id)),
+            lesson_id=work.lesson_id,
+            author_id=work.author_id,
+            work_id=work.work_id,
+        )
+        self.taken.append(mark)
+        return mark
+
+
+def quarter_marks(register: Register, teaching: Teaching, timetable: Timetable, controls: ControlWorks) -> MarksOf:
+    """From three to five marks of the first quarter for each student and subject, at lessons that were held."""
+    by_student: MarksOf = defaultdict(list)
+    calendar = timetable.calendar
+    days = [day for day in calendar.in_period("quarter", 1) if day < calendar.today]
+    of_quarter, held = set(days), timetable.held()
+    for lesson in teaching.marked:
+        given = [one for one in held.get(key(lesson), ()) if one.on in of_quarter]
+        works = _works(register, lesson, given, controls, days)
         for child in lesson.students:
-            for work_id, lesson_on, work_type, weight in _taken(rng, works):
-                mark = Mark(
-                    mark_id=f"{school}-mark-{next(numbers):06d}",
-                    student_id=child.person_id,
-                    subject_id=subject_id(lesson.course.code),
-                    group_id=lesson.group_id,
-                    lesson_on=lesson_on,
-                    work_type=work_type,
-                    weight=weight,
-                    value=_value(rng, lesson, abilities.of(child.person_id)),
-                    work_id=work_id,
-                )
-                taken.append(mark)
-                by_student[child.person_id, lesson.course.code].append(mark)
-    return taken, dict(by_student)
+            for work in _taken(register.rng, works):
+                by_student[child.person_id, lesson.course.code].append(register.give(lesson, child, work))
+    return dict(by_student)
 
 
-def _days(first: date, last: date) -> Iterator[date]:
-    while first <= last:
-        yield first
-        first += timedelta(days=1)
+def recent_marks(register: Register, teaching: Teaching, timetable: Timetable) -> None:
+    """Two or three marks of the last two weeks in a few classes, for the forecast of the quarter that runs."""
+    calendar = timetable.calendar
+    if calendar.current_quarter == 1:
+        return
+    days = {*calendar.recent} & {*calendar.in_period("quarter", calendar.current_quarter)}
+    classes = [group.group_id for group in teaching.classes if group.grade_level in RECENT_GRADES]
+    chosen = set(classes[::2])
+    held = timetable.held()
+    for lesson in teaching.marked:
+        given = [one for one in held.get(key(lesson), ()) if one.on in days]
+        if not lesson.classes <= chosen or len(given) < RECENT_AT_LEAST:
+            continue
+        code = register.new_work()
+        some = register.rng.sample(given, min(len(given), RECENT_AT_LEAST + 1))
+        works = [
+            Work(f"{code}-{number}", one.on, "answer", Decimal(1), one.lesson_id, one.teacher_id)
+            for number, one in enumerate(sorted(some, key=lambda one: (one.on, one.number)), start=1)
+        ]
+        for child in lesson.students:
+            for work in register.rng.sample(works, RECENT_AT_LEAST):
+                register.give(lesson, child, work)
 
 
-Work = tuple[str, date, str, Decimal]
-
-
-def _works(rng: Random, code: str, days: list[date]) -> list[Work]:
-    chosen = sorted(rng.choices(days, k=_WORKS_PER_LESSON))
+def _works(
+    register: Register, lesson: Lesson, held: Sequence[Held], controls: ControlWorks, days: Sequence[date]
+) -> list[Work]:
+    """The works of a group in the quarter, in order of their days."""
+    rng, code = register.rng, register.new_work()
     kinds = rng.choices(WORKS, weights=(30, 15, 20, 20, 10, 5), k=_WORKS_PER_LESSON)
-    return [
-        (f"{code}-{number}", day, kind, Decimal(weight))
-        for number, (day, (kind, weight)) in enumerate(zip(chosen, kinds, strict=True), start=1)
-    ]
+    if not held:
+        # So early that the subject's first lesson is still to come, or was cancelled: the journal knows only the day.
+        chosen = zip(sorted(rng.choices(days, k=_WORKS_PER_LESSON)), kinds, strict=True)
+        return [_work(code, number, day, _no_control(kind)) for number, (day, kind) in enumerate(chosen, start=1)]
+    enough = len(held) >= _WORKS_PER_LESSON
+    some = rng.sample(held, _WORKS_PER_LESSON) if enough else rng.choices(held, k=_WORKS_PER_LESSON)
+    works = []
+    for number, (one, kind) in enumerate(zip(sorted(some, key=_when), kinds, strict=True), start=1):
+        if kind[0] == "control_work" and not controls.plan(lesson, one):
+            kind = _no_control(kind)  # noqa: PLW2901 - another one of the same list
+        works.append(replace(_work(code, number, one.on, kind), lesson_id=one.lesson_id, author_id=one.teacher_id))
+    return works
+
+
+def _no_control(kind: tuple[str, str]) -> tuple[str, str]:
+    return _INSTEAD if kind[0] == "control_work" else kind
+
+
+def _when(one: Held) -> tuple[date, int]:
+    return one.on, one.number
+
+
+def _work(code: str, number: int, on: date, kind: tuple[str, str]) -> Work:
+    name, weight = kind
+    return Work(f"{code}-{number}", on, name, Decimal(weight))
 
 
 def _taken(rng: Random, works: list[Work]) -> list[Work]:
@@ -92,10 +175,31 @@ def _value(rng: Random, lesson: Lesson, ability: float) -> str:
     return str(min(5, max(2, round(rng.gauss(ability, 0.7)))))
 
 
+@dataclass(frozen=True, slots=True)
+class Exceptions:
+    """Who is treated apart when the quarter is closed: student and course of each."""
+
+    deferred: tuple[str, str] | None = None
+    """Was ill: the grade is deferred."""
+    not_assessed: tuple[str, str] | None = None
+    """Was not there: `н/а`, with a reason."""
+
+
+def exceptions(teaching: Teaching) -> Exceptions:
+    """One student of each kind from the grades with quarters, where there are any."""
+    quarters = [lesson for lesson in teaching.marked if 5 <= lesson.grade < SENIOR_GRADES[0] and lesson.students]
+    ill = next((one for one in quarters if one.course.code == "history"), None)
+    away = next((one for one in reversed(quarters) if one.course.code == "sport"), None)
+    return Exceptions(
+        None if ill is None else (ill.students[0].person_id, ill.course.code),
+        None if away is None else (away.students[-1].person_id, away.course.code),
+    )
+
+
 def final_grades(
-    rng: Random, teaching: Teaching, marked: MarksOf, base: datetime, periods: dict[str, str]
+    rng: Random, teaching: Teaching, marked: MarksOf, base: datetime, periods: dict[str, str], apart: Exceptions
 ) -> list[FinalGrade]:
-    """A grade for every student and subject, all obtained within the last hours.
+    """A grade for every student and subject, but for the one that is deferred; all obtained within the last hours.
 
     Args:
         rng: the only source of chance.
@@ -103,20 +207,25 @@ def final_grades(
         marked: the marks from which the grades follow.
         base: the instant before which everything was obtained.
         periods: ids of the reporting period of the `junior` grades (a quarter) and the `senior` ones (a half-year).
+        apart: whose grade is deferred, and who is not assessed.
     """
     school, numbers = teaching.school.school_id, count(1)
     grades = []
-    for lesson in teaching.lessons:
+    for lesson in teaching.marked:
         set_at = base - timedelta(minutes=rng.randint(*_WITHIN_MINUTES))
         held = rng.random() < _HELD_SHARE
         for position, child in enumerate(lesson.students):
+            pair = child.person_id, lesson.course.code
+            if pair == apart.deferred:
+                continue
+            value = _final(rng, lesson, marked[pair])
             grades.append(
                 FinalGrade(
                     result_id=f"{school}-final-{next(numbers):05d}",
                     student_id=child.person_id,
                     subject_id=subject_id(lesson.course.code),
                     period_id=periods["senior" if lesson.grade in SENIOR_GRADES else "junior"],
-                    value=_final(rng, lesson, marked[child.person_id, lesson.course.code]),
+                    value="н/а" if pair == apart.not_assessed else value,
                     obtained_at=set_at + timedelta(seconds=4 * position),
                     held=held,
                     group_id=lesson.group_id,
@@ -180,7 +289,7 @@ def _exam_grade(score: int, exam: Exam) -> str:
 def _competition(rng: Random, teaching: Teaching, base: datetime) -> Iterator[ExamResult]:
     school = teaching.school.school_id
     eligible = [
-        lesson for lesson in teaching.lessons if lesson.course.code in {"maths", "history"} and lesson.grade >= 5
+        lesson for lesson in teaching.marked if lesson.course.code in {"maths", "history"} and lesson.grade >= 5
     ]
     told_at = base - timedelta(minutes=rng.randint(*_WITHIN_MINUTES))
     numbers = count(1)

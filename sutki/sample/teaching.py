@@ -1,18 +1,22 @@
 """Classes, study groups, streams and individual plans of one school, who is in them and who teaches them."""
 
-from collections import defaultdict
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from random import Random
 from typing import NamedTuple
 
 from sutki.sample.curriculum import (
+    CHAIRS,
     COURSES,
     EXAMS,
     FIRST_GRADE_WITH_MARKS,
+    LAST_PRIMARY_GRADE,
+    PRIMARY,
     SENIOR_GRADES,
     Course,
     courses_of,
+    hours,
     subject_id,
 )
 from sutki.sample.families import Child, PersonIds
@@ -23,6 +27,10 @@ _CLASS_SIZE = 25
 _LETTERS = "АБВГДЕЖЗ"
 _HALVED_FROM = 16
 """A class of this size is divided for the foreign language."""
+_TEACHER_HOURS = 24
+"""Lessons a week that one teacher gives at most."""
+_PLAN_COURSE = next(course for course in COURSES if course.code == "russian")
+_PLANS = 2
 
 
 @dataclass(slots=True)
@@ -33,6 +41,18 @@ class Lesson:
     course: Course
     grade: int
     students: list[Child]
+    teacher_id: str
+    hours: int
+    """Lessons a week."""
+    classes: frozenset[str]
+    """The classes whose students learn it."""
+    apart: bool = False
+    """Alone with the teacher, by an individual plan: the marks are given with the class."""
+
+    @property
+    def marked(self) -> bool:
+        """Whether marks are given here; the first grade has none."""
+        return self.grade >= FIRST_GRADE_WITH_MARKS and not self.apart
 
 
 @dataclass(slots=True)
@@ -43,10 +63,21 @@ class Teaching:
     groups: list[Group] = field(default_factory=list)
     members: list[Member] = field(default_factory=list)
     leads: list[Lead] = field(default_factory=list)
+    class_teachers: list[Lead] = field(default_factory=list)
     teachers: list[tuple[str, Name]] = field(default_factory=list)
     lessons: list[Lesson] = field(default_factory=list)
     exam_groups: dict[tuple[int, str], str] = field(default_factory=dict)
     """Grade and course to the stream of those who may take the exam."""
+
+    @property
+    def marked(self) -> list[Lesson]:
+        """Where marks are given."""
+        return [lesson for lesson in self.lessons if lesson.marked]
+
+    @property
+    def classes(self) -> list[Group]:
+        """The classes alone."""
+        return [group for group in self.groups if group.kind == "class"]
 
 
 def teach(rng: Random, ids: PersonIds, school: School, children: list[Child], *, group_per_subject: bool) -> Teaching:
@@ -68,7 +99,8 @@ def teach(rng: Random, ids: PersonIds, school: School, children: list[Child], *,
             if course.stream and grade in SENIOR_GRADES:
                 title = f"{grade} классы · {course.title} (профиль)"
                 place = _Place(f"{course.code}-{grade}", "study_stream", title, grade)
-                _lesson(teaching, staff, place, course, in_grade)
+                ours = frozenset(group.group_id for group, _ in classes)
+                _lesson(teaching, staff, place, course, in_grade, ours)
                 continue
             for group, students in classes:
                 _in_class(teaching, staff, group, course, students, group_per_subject=group_per_subject)
@@ -77,8 +109,8 @@ def teach(rng: Random, ids: PersonIds, school: School, children: list[Child], *,
             place = _Place(f"exam-{exam.course}-{grade}", "study_stream", title, grade)
             teaching.exam_groups[grade, exam.course] = _group(teaching, place, exam.course, in_grade).group_id
         for group, _ in classes:
-            teaching.leads.append(Lead(group.group_id, staff.class_teacher(group)))
-    _individual_plans(rng, teaching, children)
+            teaching.class_teachers.append(Lead(group.group_id, staff.class_teacher(group)))
+    _individual_plans(rng, teaching, staff, children)
     return teaching
 
 
@@ -104,16 +136,16 @@ def _in_class(
     """How one class learns one subject: as halves, as a group of its own, or as the class."""
     code = f"{course.code}-{group.group_id.rsplit('class-', 1)[1]}"
     title = f"{group.name} · {course.title}"
+    own = frozenset({group.group_id})
     if course.halves and len(students) >= _HALVED_FROM:
         middle = len(students) // 2
         for number, half in enumerate((students[:middle], students[middle:]), start=1):
             place = _Place(f"{code}-{number}", "study_group", f"{title}, группа {number}", group.grade_level)
-            _lesson(teaching, staff, place, course, half)
+            _lesson(teaching, staff, place, course, half, own)
     elif group_per_subject:
-        _lesson(teaching, staff, _Place(code, "study_group", title, group.grade_level), course, students)
+        _lesson(teaching, staff, _Place(code, "study_group", title, group.grade_level), course, students, own)
     else:
-        teaching.lessons.append(Lesson(group.group_id, course, group.grade_level, students))
-        teaching.leads.append(Lead(group.group_id, staff.teacher_of(course)))
+        _taught(teaching, staff, group, course, students, own)
 
 
 class _Place(NamedTuple):
@@ -125,36 +157,67 @@ class _Place(NamedTuple):
     grade: int
 
 
-def _lesson(teaching: Teaching, staff: "_Staff", place: _Place, course: Course, students: list[Child]) -> None:
-    group = _group(teaching, place, course.code, students)
-    teaching.lessons.append(Lesson(group.group_id, course, place.grade, students))
-    teaching.leads.append(Lead(group.group_id, staff.teacher_of(course)))
+def _lesson(
+    teaching: Teaching,
+    staff: "_Staff",
+    place: _Place,
+    course: Course,
+    students: list[Child],
+    classes: frozenset[str],
+) -> None:
+    _taught(teaching, staff, _group(teaching, place, course.code, students), course, students, classes)
+
+
+def _taught(
+    teaching: Teaching,
+    staff: "_Staff",
+    group: Group,
+    course: Course,
+    students: list[Child],
+    classes: frozenset[str],
+) -> None:
+    grade = group.grade_level
+    teacher_id = staff.teacher_of(course, grade, classes)
+    weekly = hours(course, grade)
+    teaching.lessons.append(Lesson(group.group_id, course, grade, students, teacher_id, weekly, classes))
+    teaching.leads.append(Lead(group.group_id, teacher_id))
 
 
 def _group(teaching: Teaching, place: _Place, course: str, students: list[Child]) -> Group:
     school_id = teaching.school.school_id
     subject = subject_id(course) if course else ""
-    group = Group(f"{school_id}-{place.code}", school_id, place.kind, place.name, place.grade, subject)
+    campus = f"{school_id}-campus-1"
+    group = Group(f"{school_id}-{place.code}", school_id, place.kind, place.name, place.grade, subject, campus)
     teaching.groups.append(group)
     teaching.members += [Member(group.group_id, child.person_id) for child in students]
     return group
 
 
-def _individual_plans(rng: Random, teaching: Teaching, children: list[Child]) -> None:
-    older = [child for child in children if child.grade >= 5]
-    for number, child in enumerate(rng.sample(older, min(2, len(older))), start=1):
+def _individual_plans(rng: Random, teaching: Teaching, staff: "_Staff", children: list[Child]) -> None:
+    """A weekly lesson alone with the teacher; the marks are given with the class."""
+    older = [child for child in children if child.grade > LAST_PRIMARY_GRADE]
+    classes = {group.group_id for group in teaching.classes}
+    class_of = {member.person_id: member.group_id for member in teaching.members if member.group_id in classes}
+    for number, child in enumerate(rng.sample(older, min(_PLANS, len(older))), start=1):
         title = f"Индивидуальный учебный план {number}"
-        _group(teaching, _Place(f"plan-{number}", "individual_plan", title, child.grade), "russian", [child])
+        place = _Place(f"plan-{number}", "individual_plan", title, child.grade)
+        group = _group(teaching, place, _PLAN_COURSE.code, [child])
+        own = frozenset({class_of[child.person_id]})
+        teacher_id = staff.teacher_of(_PLAN_COURSE, child.grade, own, weekly=1)
+        lesson = Lesson(group.group_id, _PLAN_COURSE, child.grade, [child], teacher_id, 1, own, apart=True)
+        teaching.lessons.append(lesson)
+        teaching.leads.append(Lead(group.group_id, teacher_id))
 
 
 class _Staff:
-    """Teachers of a school: a few for each subject, made when they are first needed."""
+    """Teachers of a school, made when they are needed: nobody teaches more than a teacher can."""
 
     def __init__(self, rng: Random, ids: PersonIds, teaching: Teaching) -> None:
         self._rng = rng
         self._ids = ids
         self._teaching = teaching
-        self._by_course: dict[str, list[str]] = {course.code: [] for course in COURSES}
+        self._by_chair: dict[str, list[str]] = defaultdict(list)
+        self._load: Counter[str] = Counter()
 
     def _hire(self) -> str:
         woman = self._rng.random() < 0.8
@@ -162,15 +225,31 @@ class _Staff:
         self._teaching.teachers.append((person_id, a_name(self._rng, a_family_name(self._rng), woman=woman)))
         return person_id
 
-    def teacher_of(self, course: Course) -> str:
-        """One of the subject's teachers."""
-        known = self._by_course[course.code]
-        if len(known) < 2:
-            known.append(self._hire())
-        return self._rng.choice(known)
+    def teacher_of(self, course: Course, grade: int, classes: Collection[str], *, weekly: int | None = None) -> str:
+        """Who teaches a course to these classes: the halves of a class have two teachers and learn at one time."""
+        weekly = hours(course, grade) if weekly is None else weekly
+        if grade <= LAST_PRIMARY_GRADE and course.code in PRIMARY:
+            return self._one_of(f"primary/{'/'.join(sorted(classes))}", weekly, ())
+        engaged = {
+            lesson.teacher_id for lesson in self._teaching.lessons if lesson.course == course and course.halves
+            and lesson.classes & set(classes)
+        }  # fmt: skip
+        return self._one_of(CHAIRS.get(course.code, course.code), weekly, engaged)
+
+    def _one_of(self, chair: str, weekly: int, engaged: Collection[str]) -> str:
+        free = [
+            one for one in self._by_chair[chair] if one not in engaged and self._load[one] + weekly <= _TEACHER_HOURS
+        ]
+        if not free:
+            free = [self._hire()]
+            self._by_chair[chair] += free
+        chosen = self._rng.choice(free)
+        self._load[chosen] += weekly
+        return chosen
 
     def class_teacher(self, group: Group) -> str:
-        """Who looks after a class: somebody who teaches there already, but in the first grade, which has no marks."""
-        if group.grade_level < FIRST_GRADE_WITH_MARKS:
-            return self._hire()
-        return self._rng.choice(self._teaching.teachers)[0]
+        """Who looks after a class: somebody who teaches there already."""
+        there = [lesson.teacher_id for lesson in self._teaching.lessons if group.group_id in lesson.classes]
+        if group.grade_level <= LAST_PRIMARY_GRADE:
+            return there[0]
+        return self._rng.choice(sorted(set(there)))

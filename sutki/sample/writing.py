@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from sutki.sample.district import SOURCE, District
+from sutki.sample.journal_records import Deferral, Unassessed
 from sutki.sample.oneroster import OneRoster, Version
 from sutki.sample.plain import Plain
-from sutki.sample.records import Account, Consent, Withdrawal
+from sutki.sample.records import Account, Consent, School, Withdrawal
 from sutki.sample.tables import cell, table, write_folder, write_zip
 
-STEPS = ("base", "marks", "finals", "exams")
+STEPS = ("base", "journal", "marks", "finals", "exams")
 """In this order the files are imported."""
 
 
@@ -18,7 +19,7 @@ def write(district: District, folder: Path) -> Path:
     """Writes the whole district.
 
     The last school keeps its journal in plain CSV, a folder per step; of the others every first writes OneRoster 1.1
-    and every second 1.2, an archive per step.
+    and every second 1.2, an archive per step, with plain CSV beside it for what OneRoster has no place for.
 
     Args:
         district: what `generate` made.
@@ -35,6 +36,8 @@ def write(district: District, folder: Path) -> Path:
         else:
             _oneroster(district, index, folder, steps, "1.1" if index % 2 == 0 else "1.2")
     tables = {
+        "deferrals.csv": table(Deferral._fields, district.deferrals),
+        "not_assessed.csv": table(Unassessed._fields, district.not_assessed),
         "consents.csv": table(Consent._fields, district.consents),
         "withdrawals.csv": table(Withdrawal._fields, district.withdrawals),
         "accounts.csv": table(Account._fields, district.accounts),
@@ -47,22 +50,34 @@ def write(district: District, folder: Path) -> Path:
 
 
 def _plain(district: District, index: int, folder: Path, steps: dict[str, list[dict[str, str]]]) -> None:
-    school = district.schools[index]
-    writer = Plain(district, school)
+    writer = Plain(district, district.schools[index])
     for step in STEPS:
-        write_folder(folder / school.school_id / step, getattr(writer, step)())
-        steps[step].append({"school": school.school_id, "format": "csv", "path": f"{school.school_id}/{step}"})
+        _folder(district.schools[index], folder, steps[step], step, getattr(writer, step)())
+        if step == "base":
+            _folder(district.schools[index], folder, steps[step], "timetable", writer.timetable())
 
 
 def _oneroster(
     district: District, index: int, folder: Path, steps: dict[str, list[dict[str, str]]], version: Version
 ) -> None:
     school = district.schools[index]
-    writer = OneRoster(district, school, version)
+    writer, beside = OneRoster(district, school, version), Plain(district, school, beside_oneroster=True)
     for step in STEPS:
+        if step == "journal":
+            _folder(school, folder, steps[step], step, beside.journal())
+            continue
         path = f"{school.school_id}/{step}.zip"
         write_zip(folder / path, getattr(writer, step)())
         steps[step].append({"school": school.school_id, "format": f"oneroster-{version}", "path": path})
+        if step == "base":
+            _folder(school, folder, steps[step], "timetable", beside.timetable())
+
+
+def _folder(school: School, folder: Path, files: list[dict[str, str]], name: str, content: dict[str, bytes]) -> None:
+    """Plain CSV in a folder of its own."""
+    path = f"{school.school_id}/{name}"
+    write_folder(folder / path, content)
+    files.append({"school": school.school_id, "format": "csv", "path": path})
 
 
 def _manifest(district: District, steps: dict[str, list[dict[str, str]]]) -> dict[str, Any]:
@@ -71,6 +86,8 @@ def _manifest(district: District, steps: dict[str, list[dict[str, str]]]) -> dic
         "base": cell(district.base),
         "source": SOURCE,
         "steps": [{"step": step, "files": steps[step]} for step in STEPS],
+        "deferrals": "deferrals.csv",
+        "not_assessed": "not_assessed.csv",
         "consents": "consents.csv",
         "withdrawals": "withdrawals.csv",
         "accounts": "accounts.csv",
@@ -80,6 +97,14 @@ def _manifest(district: District, steps: dict[str, list[dict[str, str]]]) -> dic
             "people": len({person.person_id for person in district.people}),
             "representations": len(district.representatives),
             "groups": len(district.groups),
+            "timetable": len(district.timetable),
+            "lessons": len(district.lessons),
+            "substitutions": len(district.substitutions),
+            "control_works": len(district.control_works),
+            "homework": len(district.homework),
+            "recommendations": len(district.recommendations),
+            "attendance": len(district.attendance),
+            "deferrals": len(district.deferrals),
             "marks": len(district.marks),
             "final_grades": len(district.final_grades),
             "exam_results": len(district.exam_results),

@@ -24,6 +24,8 @@ from tests.support import folders
 from tests.support.system import System
 
 RESULTS = Path("bench-results/latest.json")
+GRADES = 50_000
+STUDENTS = 600
 REQUEST_RECORDS = 5000
 REQUESTS_AT_ONCE = 2
 POLL_SECONDS = 0.1
@@ -156,16 +158,21 @@ def _show(figures: dict[str, Any]) -> None:
     )
 
 
-def main() -> None:
-    """The command."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--grades", type=int, default=50_000)
-    parser.add_argument("--students", type=int, default=600)
-    arguments = parser.parse_args()
-    figures = asyncio.run(measure(arguments.grades, arguments.students))
+def run(grades: int, students: int) -> None:
+    """Measures, keeps and shows."""
+    figures = asyncio.run(measure(grades, students))
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     _show(figures)
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--grades", type=int, default=GRADES)
+    parser.add_argument("--students", type=int, default=STUDENTS)
+    arguments = parser.parse_args()
+    run(arguments.grades, arguments.students)
 
 
 if __name__ == "__main__":

@@ -87,7 +87,7 @@ async def test_records_are_taken_as_an_array_or_line_by_line(api: Api) -> None:
 
 
 @pytest.mark.parametrize("ndjson", [False, True])
-async def test_good_records_are_taken_and_each_bad_one_is_pointed_at(api: Api, ndjson: bool) -> None:
+async def test_if_asked_to_good_records_are_taken_and_each_bad_one_is_pointed_at(api: Api, ndjson: bool) -> None:
     records = [
         a_grade("n1"),
         a_grade("n2", value="6"),
@@ -99,12 +99,12 @@ async def test_good_records_are_taken_and_each_bad_one_is_pointed_at(api: Api, n
     if ndjson:
         response = await api.call(
             "POST",
-            "/v1/schools/{1}/final-grades",
+            "/v1/schools/{1}/final-grades?partial=true",
             content=b"\n".join(map(orjson.dumps, records)) + b"\n",
             headers={"Content-Type": "application/x-ndjson; charset=utf-8"},
         )
     else:
-        response = await api.post("/v1/schools/{1}/final-grades", records)
+        response = await api.post("/v1/schools/{1}/final-grades?partial=true", records)
     assert response.status_code == 200
     assert response.json()["added"] == 1
     assert [(item["pointer"], item["code"]) for item in response.json()["rejected"]] == [
@@ -117,8 +117,22 @@ async def test_good_records_are_taken_and_each_bad_one_is_pointed_at(api: Api, n
     ]
 
 
-async def test_when_nothing_could_be_taken_it_is_a_problem_with_pointers(api: Api) -> None:
-    response = await api.post("/v1/schools/{1}/final-grades", [a_grade(value="6")])
+async def test_one_bad_record_keeps_all_out_unless_the_others_are_asked_for(api: Api) -> None:
+    records = [a_grade("n1"), a_grade("n2", value="6"), a_grade("n3", student_id="absent"), a_grade("n4")]
+    response = await api.post("/v1/schools/{1}/final-grades", records)
+    assert (response.status_code, response.json()["code"]) == (422, "nothing_taken")
+    assert [(error["pointer"], error["code"]) for error in response.json()["errors"]] == [
+        ("/1/value", "outside_scale"),
+        ("/2/student_id", "orphan_row"),
+    ]
+    assert all(error["detail"] for error in response.json()["errors"])
+    assert await api.journal.told() == []
+    assert (await api.post("/v1/schools/{1}/final-grades", [a_grade("n1"), a_grade("n4")])).json()["added"] == 2
+
+
+@pytest.mark.parametrize("query", ["", "?partial=true"])
+async def test_when_nothing_could_be_taken_it_is_a_problem_with_pointers(api: Api, query: str) -> None:
+    response = await api.post(f"/v1/schools/{{1}}/final-grades{query}", [a_grade(value="6")])
     assert response.status_code == 422
     assert response.headers["content-type"] == "application/problem+json"
     assert response.json()["code"] == "nothing_taken"

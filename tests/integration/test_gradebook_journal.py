@@ -19,7 +19,7 @@ from contracts.mark_recorded import MarkRecorded
 from contracts.person_changed import PersonChanged, Role
 from contracts.school_changed import SchoolChanged
 from contracts.study_group_changed import StudyGroupChanged
-from services.gradebook import queries
+from services.gradebook import importing, queries
 from services.gradebook.domain import Identity
 from services.gradebook.exchange import Rejection, Report
 from services.gradebook.importing import import_files
@@ -260,7 +260,26 @@ async def test_progress_is_told_up_to_the_last_row(journal: Journal) -> None:
     await journal.take(DISTRICT_FILES, progress=lambda *step: steps.append(step))
     assert ("people", 6, 6) in steps
     assert ("final_grades", 3, 3) in steps
-    assert [name for name, done, _ in steps if done == 0] == [str(kind) for kind in RecordKind]
+    begun = [f"{name}{end}" for name in map(str, RecordKind) if name in DISTRICT_FILES for end in (".csv", "")]
+    assert [name for name, done, _ in steps if done == 0] == begun
+    ends = {name: (done, total) for name, done, total in steps}
+    assert all(done == total for done, total in ends.values()), ends
+
+
+async def test_progress_is_told_while_a_file_is_read_and_within_a_school(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "READ_AT_ONCE", 4)
+    monkeypatch.setattr(importing, "BATCH", 3)
+    steps: list[tuple[str, int, int | None]] = []
+    await journal.take(DISTRICT_FILES, progress=lambda *step: steps.append(step))
+    assert [step for step in steps if step[0] == "people.csv"] == [
+        ("people.csv", 0, 6), ("people.csv", 4, 6), ("people.csv", 6, 6), ("people.csv", 6, 6),
+    ]  # fmt: skip
+    # Four people of the first school, two of the second.
+    assert [step for step in steps if step[0] == "people"] == [
+        ("people", 0, 6), ("people", 3, 6), ("people", 4, 6), ("people", 6, 6),
+    ]  # fmt: skip
 
 
 async def test_a_new_name_is_a_new_revision_of_the_person(district: Journal) -> None:

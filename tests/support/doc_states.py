@@ -1,4 +1,4 @@
-"""The states of what the publisher owes, as a document made from the code.
+"""The states of what the publisher owes and of what the gradebook closes, as a document made from the code.
 
 `python -m tests.support.doc_states --write` writes it; a test says when it is out of date.
 """
@@ -6,6 +6,7 @@
 import argparse
 from pathlib import Path
 
+from services.gradebook.closing.states import transition_tables as gradebook_tables
 from services.publisher.domain.states import transition_tables
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "states.md"
@@ -13,7 +14,12 @@ DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "states.md"
 
 def text() -> str:
     """The document."""
-    return "# States\n\nMade from `services/publisher/domain/states.py`.\n\n" + transition_tables().rstrip() + "\n"
+    made_from = (
+        "Made from `services/publisher/domain/states.py`, `services/gradebook/closing/domain.py` and\n"
+        "`services/gradebook/closing/deferrals.py`."
+    )
+    tables = [transition_tables().rstrip(), gradebook_tables().rstrip()]
+    return "\n\n".join(["# States", made_from, *tables]) + "\n"
 
 
 def main() -> None:

@@ -364,3 +364,93 @@ def test_a_period_may_bring_its_number_and_its_school(tmp_path: Path, number: st
     period = records[RecordKind.PERIODS][2]
     assert (period["period_id"], period.get("number", 1)) == ("q1", int(number or 1))
     assert records[RecordKind.FINAL_GRADES][0]["period_id"] == "q1"
+
+
+def test_what_the_check_understands_the_import_takes(tmp_path: Path) -> None:
+    bundle = a_bundle()
+    bundle["academicSessions"][2] |= {"startDate": "01.09.2026", "endDate": "2026/10/25", "schoolYear": "2026-2027"}
+    bundle["academicSessions"][0] |= {"type": "School Year"}
+    bundle["demographics"][0]["birthDate"] = "02/13/2013"
+    bundle["lineItems"][0]["dueDate"] = "12-Oct-2026"
+    bundle["users"][0]["givenName"] = "Анна\nМария"
+    bundle["users"][0]["role"] = "Student"
+    records, rejections = read(zipped(tmp_path / "a.zip", bundle))
+    assert rejections == []
+    assert records[RecordKind.PERIODS][0]["kind"] == "year"
+    quarter = records[RecordKind.PERIODS][2]
+    assert (quarter["starts_on"], quarter["ends_on"], quarter["school_year"]) == (
+        "2026-09-01",
+        "2026-10-25",
+        "2026/2027",
+    )
+    assert records[RecordKind.PEOPLE][0]["birth_date"] == "2013-02-13"
+    assert records[RecordKind.PEOPLE][0]["given"] == "Анна Мария"
+    assert records[RecordKind.MARKS][0]["lesson_on"] == "2026-10-12"
+
+
+def test_a_date_that_may_be_two_days_is_not_guessed(tmp_path: Path) -> None:
+    bundle = a_bundle()
+    bundle["academicSessions"][2]["startDate"] = "09/01/2026"
+    _, rejections = read(zipped(tmp_path / "a.zip", bundle))
+    assert rejections[0] == Rejection("academicSessions.csv", 4, "startDate", Code.BAD_DATE)
+
+
+def test_whether_a_row_of_unknown_status_holds_is_not_guessed(tmp_path: Path) -> None:
+    bundle = a_bundle()
+    bundle["results"][0]["status"] = "inactive"
+    records, rejections = read(zipped(tmp_path / "a.zip", bundle))
+    assert rejections == [Rejection("results.csv", 2, "status", Code.NOT_IN_VOCABULARY)]
+    assert RecordKind.MARKS not in records
+
+
+@pytest.mark.parametrize("name", ["orgs", "courses", "users", "classes", "categories", "lineItems", "demographics"])
+def test_an_id_that_stands_twice_is_taken_once_by_the_import_too(tmp_path: Path, name: str) -> None:
+    bundle = a_bundle()
+    once, _ = read(zipped(tmp_path / "a.zip", a_bundle()))
+    last = bundle[name][-1]
+    bundle[name].append({**last, "name": "Другая", "title": "другое", "birthDate": "2001-01-01"})
+    twice, rejections = read(zipped(tmp_path / "b.zip", bundle))
+    assert rejections == [Rejection(f"{name}.csv", len(bundle[name]) + 1, "sourcedId", Code.DUPLICATE_ID)]
+    assert twice == once
+
+
+def test_one_role_stated_twice_is_one_statement(tmp_path: Path) -> None:
+    bundle = a_bundle()
+    bundle["roles"] = [
+        {"sourcedId": f"r{n}", "userSourcedId": "s1", "roleType": "primary", "role": "student", "orgSourcedId": "1"}
+        for n in (1, 2, 2)
+    ]
+    records, rejections = read(zipped(tmp_path / "a.zip", bundle))
+    assert [person["person_id"] for person in records[RecordKind.PEOPLE]].count("s1") == 1
+    assert rejections == [Rejection("roles.csv", 4, "sourcedId", Code.DUPLICATE_ID)]
+
+
+def test_a_row_that_ends_before_what_changes_its_meaning_is_not_taken(tmp_path: Path) -> None:
+    """A held grade whose last cells were cut off would go to the family at once."""
+    path = zipped(tmp_path / "a.zip", a_bundle())
+    with zipfile.ZipFile(path) as archive:
+        files = {name: archive.read(name).decode() for name in archive.namelist()}
+    files["results.csv"] = files["results.csv"].replace(",2026-10-23T14:00:00+03:00,true", "")
+    with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    records, rejections = read(tmp_path / "b.zip")
+    assert rejections == [Rejection("results.csv", 3, "", Code.BAD_ROW)]
+    assert RecordKind.FINAL_GRADES not in records
+
+
+def test_a_pack_that_has_a_name_of_plain_files_too_is_known_by_its_manifest(tmp_path: Path) -> None:
+    bundle = a_bundle() | {"marks": [{"mark_id": "x"}], "people": [{"person_id": "x"}]}
+    with open_source(zipped(tmp_path / "a.zip", bundle)) as (source, _):
+        assert source.ignored() == ["marks.csv", "people.csv"]
+
+
+def test_enrollments_bring_the_days_in_the_group_and_results_what_was_said(tmp_path: Path) -> None:
+    bundle = a_bundle()
+    bundle["enrollments"][0] |= {"beginDate": "2026-09-01", "endDate": "2026-12-31"}
+    bundle["results"][0]["comment"] = "Молодец " * 100
+    records, rejections = read(zipped(tmp_path / "a.zip", bundle))
+    assert rejections == []
+    member = records[RecordKind.MEMBERS][0]
+    assert (member["joined_on"], member["left_on"]) == ("2026-09-01", "2026-12-31")
+    assert len(records[RecordKind.MARKS][0]["comment"]) == 500

@@ -3,9 +3,9 @@
 Input is a folder, a ZIP archive or one CSV file; nothing is unpacked to disk. Ids are the journal's own; with the name
 of the source they make ours, so that importing the same again changes nothing.
 
-Text is UTF-8 (with or without a byte order mark) or Windows-1251, fields are separated by comma, semicolon or tab. The
-case of headers does not matter, the order of columns neither, and further columns are left alone. Blank lines are
-skipped.
+Text is UTF-8 (with or without a byte order mark), UTF-16, Windows-1251 or 1252; fields are separated by comma,
+semicolon, tab or bar. Case, spaces, dashes and underscores of headers do not matter, the order of columns neither, and
+further columns are left alone. Blank lines are skipped. How rows are read, `table.py` says.
 
 Plain CSV
     schools.csv          school_id,name,address,time_zone
@@ -31,19 +31,24 @@ Plain CSV
 OneRoster 1.1 and 1.2 CSV, bulk or delta (`status` = `tobedeleted` withdraws)
     manifest.csv      files announced as bulk or delta must be there; blank values announce nothing
     orgs              type school → schools (metadata.address, metadata.timeZone)
-    courses           → subjects
-    academicSessions  schoolYear → year, semester → half_year, term and gradingPeriod → quarter; numbered by start
-                      unless metadata.number; a period of every school in the bundle (its id is `session@school`)
-                      unless metadata.schoolSourcedId names one
+    courses           → subjects; but for those with metadata.kind = class, which only stand where a course is wanted
+    academicSessions  schoolYear → year, semester → half_year, term and gradingPeriod → quarter, or metadata.kind;
+                      numbered by start unless metadata.number; a period of every school in the bundle (its id is
+                      `session@school`) unless metadata.schoolSourcedId names one
     users, roles      student; parent, guardian and relative → representative; teacher; others are passed over. The
                       patronymic is middleName, the birth date demographics.birthDate. agentSourcedIds of a student
-                      (or of the adult) → representatives
-    classes           homeroom → class, scheduled → study_group, or metadata.kind; the first of grades
-    enrollments       role student → members
+                      (or of the adult) → representatives, each of its kind in metadata.agentKinds or of the adult's
+                      role. Further roles of a user of 1.1: metadata.furtherRoles (role@org, with commas)
+    classes           homeroom → class, scheduled → study_group, or metadata.kind; the first of grades;
+                      metadata.campusSourcedId. metadata.kind = none: no group, results in it have none
+    enrollments       role student → members, from beginDate to endDate
     categories        title: a work type's code, final_grade, oge, ege, school_exam or competition; metadata.weight
-    lineItems         class, category, gradingPeriod; dueDate is the lesson's date, resultValueMax the maximum score
-    results           score, or textScore (1.2), or metadata.value (зач, н/а …); metadata.obtainedAt, metadata.held.
-                      A scoreDate alone counts from the first moment of that day in the school's time zone.
+    lineItems         class, category, gradingPeriod or academicSession (1.2); dueDate is the lesson's date,
+                      resultValueMax the maximum score (none with metadata.noMaximum); metadata.subjectSourcedId and
+                      metadata.groupSourcedId where they are not the class's
+    results           score, or textScore (1.2), or metadata.value (зач, н/а …); comment; metadata.obtainedAt,
+                      metadata.held, metadata.lessonSourcedId, metadata.authorSourcedId, metadata.reason. A scoreDate
+                      alone counts from the first moment of that day in the school's time zone.
 
 What is not taken is reported with file, line, field and reason; everything else is taken.
 """
@@ -53,7 +58,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from services.gradebook.exchange.bundle import Bundle, ExchangeError, Limits
-from services.gradebook.exchange.oneroster import FILES, MANIFEST, OneRoster
+from services.gradebook.exchange.oneroster import OneRoster
+from services.gradebook.exchange.oneroster_pack import canonical_name
+from services.gradebook.exchange.oneroster_schema import MANIFEST
 from services.gradebook.exchange.plain import PlainCsv, file_of
 from services.gradebook.exchange.report import Rejection, Report
 from services.gradebook.exchange.source import Piece, Read, Source, Step
@@ -95,10 +102,13 @@ def open_source(path: Path, limits: Limits | None = None) -> Iterator[tuple[Sour
         names = bundle.names()
         # A second file of a name is as wrong as a second row of an id.
         faults = [Rejection(name, None, "", Code.DUPLICATE_FILE) for name in bundle.duplicates]
-        if any(file_of(kind) in names for kind in RecordKind):
-            yield PlainCsv(bundle), faults
-        elif MANIFEST in names or any(name in names for name in FILES):
+        plain = sum(file_of(kind) in names for kind in RecordKind)
+        standard = sum(canonical_name(name) is not None for name in names)
+        # Some names are of both formats; the manifest is of one only.
+        if MANIFEST in names or standard > plain:
             yield OneRoster(bundle), faults
+        elif plain:
+            yield PlainCsv(bundle), faults
         else:
             raise ExchangeError(Code.NOTHING_KNOWN, path.name)
     finally:

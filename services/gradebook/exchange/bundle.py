@@ -4,6 +4,7 @@ Every file is read through once before any of its rows counts: that finds damage
 was taken yet, tells the encoding, and counts the lines for the progress bar. Nothing is ever unpacked to disk.
 """
 
+import codecs
 import struct
 import zipfile
 import zlib
@@ -19,10 +20,27 @@ from services.gradebook.rejections import Code
 
 _CHUNK = 1 << 16
 _END_RECORD = b"PK\x05\x06"
+_END_BYTES = 22
+_MAX_COMMENT_BYTES = 1 << 16
 _ZIP64_LOCATOR = b"PK\x06\x07"
+_ZIP64_LOCATOR_BYTES = 20
+_ZIP64_END_RECORD = b"PK\x06\x06"
 _ZIP64_END_BYTES = 56
+_LITTER = frozenset({"thumbs.db", "desktop.ini"})
 _PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 0x1
+
+_UNREADABLE = "sutki-unreadable"
+"""The error handler: like `surrogateescape`, but of every encoding."""
+
+
+def _mark_unreadable(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return "\udc80", error.end
+
+
+codecs.register_error(_UNREADABLE, _mark_unreadable)
 
 DAMAGE = (
     zipfile.BadZipFile,
@@ -100,7 +118,7 @@ class Bundle:
 
     def _take_folder(self) -> None:
         for file in sorted(self.path.iterdir()):
-            if file.is_file():
+            if file.is_file() and not _is_litter(file.name):
                 self._add(file.name, file)
         if not self._places:
             raise ExchangeError(Code.EMPTY_ARCHIVE, self.path.name)
@@ -122,7 +140,9 @@ class Bundle:
             self._archive = zipfile.ZipFile(self.path)
         except DAMAGE:
             raise ExchangeError(Code.BROKEN_ARCHIVE, self.path.name) from None
-        members = [member for member in self._archive.infolist() if not member.is_dir()]
+        members = [
+            member for member in self._archive.infolist() if not member.is_dir() and not _is_litter(member.filename)
+        ]
         if not members:
             raise ExchangeError(Code.EMPTY_ARCHIVE, self.path.name)
         if len(members) > self._limits.max_files:
@@ -172,12 +192,13 @@ class Bundle:
                 self._unpacked += len(chunk)
                 self._check_size(name)
                 sniffer.feed(chunk)
-                lines += chunk.count(b"\n")
+                # A file has one kind of line end, or both of them at the end of every line.
+                lines += max(chunk.count(b"\n"), chunk.count(b"\r"))
                 last = chunk[-1:]
         encoding = sniffer.encoding()
         if encoding is None:
             raise ExchangeError(Code.BAD_ENCODING, self.given_name(name))
-        return Inspected(encoding, lines + (last != b"\n"))
+        return Inspected(encoding, lines + (last not in (b"\n", b"\r", b"\x00")))
 
     def _check_size(self, name: str) -> None:
         limits = self._limits
@@ -221,7 +242,7 @@ class Bundle:
         """
         encoding = self.inspect(name).encoding
         with self._binary(name) as file:
-            yield TextIOWrapper(file, encoding=encoding, errors="surrogateescape", newline=None)
+            yield TextIOWrapper(file, encoding=encoding, errors=_UNREADABLE, newline=None)
 
 
 def plain_name(name: str) -> str:
@@ -229,16 +250,40 @@ def plain_name(name: str) -> str:
     return name.strip().lower().replace("-", "_")
 
 
+def _is_litter(name: str) -> bool:
+    """Whether it is what file managers leave in folders and archives."""
+    *folders, last = name.replace("\\", "/").split("/")
+    return "__MACOSX" in folders or last.startswith(("._", ".DS_Store")) or last.lower() in _LITTER
+
+
 def _directory_bytes(path: Path) -> int:
-    """How large the table of contents is that the library would load at once; 0 when there is none to be found."""
+    """How large the table of contents is that the library would load at once; 0 when there is none to be found.
+
+    The end record is found as the library finds it, so that a comment which looks like another record misleads
+    neither: the last 22 bytes when the archive has no comment, otherwise the last place that bears the mark.
+    """
     size = path.stat().st_size
     with path.open("rb") as file:
-        file.seek(max(0, size - (1 << 16) - 22))
+        start = max(0, size - _END_BYTES - _MAX_COMMENT_BYTES - _ZIP64_LOCATOR_BYTES - _ZIP64_END_BYTES)
+        file.seek(start)
         tail = file.read()
-        at = tail.rfind(_END_RECORD)
-        if at < 0 or at + 22 > len(tail):
+        at = _end_record(tail)
+        if at is None:
             return 0
         length = int(struct.unpack_from("<L", tail, at + 12)[0])
-        if at >= 20 and tail[at - 20 : at - 16] == _ZIP64_LOCATOR and at >= 20 + _ZIP64_END_BYTES:
-            length = int(struct.unpack_from("<Q", tail, at - 20 - _ZIP64_END_BYTES + 40)[0])
+        locator = at - _ZIP64_LOCATOR_BYTES
+        if locator >= 0 and tail[locator : locator + 4] == _ZIP64_LOCATOR:
+            # The library reads this record at a fixed distance; a lie about its place changes nothing.
+            record = locator - _ZIP64_END_BYTES
+            if record >= 0 and tail[record : record + 4] == _ZIP64_END_RECORD:
+                length = max(length, int(struct.unpack_from("<Q", tail, record + 40)[0]))
     return length
+
+
+def _end_record(tail: bytes) -> int | None:
+    """Where the end record stands in the last bytes of an archive."""
+    plain = len(tail) - _END_BYTES
+    if plain >= 0 and tail[plain : plain + 4] == _END_RECORD and tail[-2:] == b"\x00\x00":
+        return plain
+    at = tail.rfind(_END_RECORD, max(0, len(tail) - _END_BYTES - _MAX_COMMENT_BYTES))
+    return at if 0 <= at <= plain else None

@@ -13,10 +13,13 @@ from services.gradebook.exchange.oneroster_index import (
     grade_text,
     instant_text,
 )
+from services.gradebook.exchange.oneroster_pack import Pack
+from services.gradebook.exchange.oneroster_rows import rows_of
+from services.gradebook.exchange.oneroster_schema import MANIFEST
 from services.gradebook.exchange.plain import lines_of
 from services.gradebook.exchange.report import Rejection
-from services.gradebook.exchange.source import Piece, Step, make
-from services.gradebook.exchange.table import Row, read_table
+from services.gradebook.exchange.source import Piece, Read, Step, make
+from services.gradebook.exchange.table import Row
 from services.gradebook.records import (
     ExamResultRecord,
     FinalGradeRecord,
@@ -33,22 +36,12 @@ from services.gradebook.records import (
 )
 from services.gradebook.rejections import Code
 
-MANIFEST = "manifest.csv"
-FILES = (
-    "academicsessions.csv",
-    "categories.csv",
-    "classes.csv",
-    "courses.csv",
-    "demographics.csv",
-    "enrollments.csv",
-    "lineitems.csv",
-    "orgs.csv",
-    "results.csv",
-    "roles.csv",
-    "users.csv",
-)
-"""The files that are read; the standard has more."""
-
+_RESULTS_FILE = "results.csv"
+_COMMENT_CHARS = 500
+_NO_SUBJECT = "class"
+"""`metadata.kind` of a course that only stands where the standard wants one."""
+_NO_GROUP = "none"
+"""`metadata.kind` of a class that only stands where the standard wants one."""
 _KINDS_OF_GROUP = {"homeroom": "class", "scheduled": "study_group"}
 _REPRESENTATIVES = {"parent": "parent", "guardian": "guardian", "relative": "other"}
 _ROLES = {"student": "student", "teacher": "teacher", **dict.fromkeys(_REPRESENTATIVES, "representative")}
@@ -61,11 +54,13 @@ class OneRoster:
 
     def __init__(self, bundle: Bundle) -> None:
         self._bundle = bundle
-        self._index = Index(bundle)
+        self._pack = Pack(bundle)
+        self._index = Index(self._pack)
 
     def ignored(self) -> list[str]:
         """Files that the standard or the journal has beyond those that are read."""
-        return sorted(given for name, given in self._bundle.names().items() if name not in (*FILES, MANIFEST))
+        read = {step.file for step in self.steps()}
+        return sorted(given for given in self._bundle.names().values() if given not in (*read, *self._pack.duplicates))
 
     def steps(self) -> Sequence[Step]:
         """The files in the order of dependence; users are read twice: as people, and for who represents whom."""
@@ -74,7 +69,7 @@ class OneRoster:
             (MANIFEST, (), self._manifest),
             ("orgs.csv", (RecordKind.SCHOOLS,), lambda: self._each("orgs.csv", _ORGS, self._school)),
             ("courses.csv", (RecordKind.SUBJECTS,), lambda: self._each("courses.csv", _COURSES, self._subject)),
-            ("academicsessions.csv", (RecordKind.PERIODS,), self._periods),
+            ("academicSessions.csv", (RecordKind.PERIODS,), self._periods),
             ("demographics.csv", (), index.load_demographics),
             ("roles.csv", (), index.load_roles),
             ("users.csv", (RecordKind.PEOPLE,), lambda: self._each("users.csv", _USERS, self._people)),
@@ -86,7 +81,7 @@ class OneRoster:
             ),
             ("users.csv", (RecordKind.REPRESENTATIVES,), self._representatives),
             ("categories.csv", (), index.load_categories),
-            ("lineitems.csv", (), index.load_line_items),
+            ("lineItems.csv", (), index.load_line_items),
             (
                 "results.csv",
                 (RecordKind.MARKS, RecordKind.FINAL_GRADES, RecordKind.EXAM_RESULTS),
@@ -94,35 +89,41 @@ class OneRoster:
             ),
         ]
         return [
-            Step(self._bundle.given_name(name), kinds, lines_of(self._bundle, name), pieces, columns_of(kinds))
+            Step(self._given(name), kinds, lines_of(self._bundle, self._given(name)), pieces, columns_of(kinds))
             for name, kinds, pieces in wanted
-            if name in self._bundle or name == MANIFEST
+            if name in self._pack.files or name == MANIFEST
         ]
+
+    def _given(self, name: str) -> str:
+        """The name of the file in the bundle."""
+        return self._bundle.given_name(self._pack.files.get(name, name))
 
     def _manifest(self) -> Iterator[Piece]:
         """What the manifest promises must be there. A blank value promises nothing."""
-        if MANIFEST not in self._bundle:
-            yield Rejection(MANIFEST, None, "", Code.MISSING_FILE)
-            return
-        columns = {"propertyname", "value"}
-        for item in read_table(self._bundle, MANIFEST, required=columns, wanted=columns):
+        yield from self._pack.manifest.faults
+        yield from self._pack.missing()
+        for name in self._pack.duplicates:
+            yield Rejection(name, None, "", Code.DUPLICATE_FILE)
+
+    def _each(self, name: str, columns: tuple[set[str], set[str]], convert: Convert) -> Iterator[Piece]:
+        """What becomes of the rows; an id counts once, like in the check: the first row that can be taken has it."""
+        required, optional = columns
+        file = self._given(name)
+        seen: set[int] = set()
+        for item in rows_of(self._pack, name, required, optional):
             if isinstance(item, Rejection):
                 yield item
                 continue
-            name = item.cells["propertyname"].lower()
-            promised = name.startswith("file.") and item.cells["value"].lower() in ("bulk", "delta")
-            file = f"{name.removeprefix('file.')}.csv"
-            if promised and file in FILES and file not in self._bundle:
-                yield Rejection(file, None, item.cells["propertyname"], Code.MISSING_FILE)
-
-    def _each(self, name: str, columns: tuple[set[str], set[str]], convert: Convert) -> Iterator[Piece]:
-        required, optional = columns
-        file = self._bundle.given_name(name)
-        for item in read_table(self._bundle, name, required=required, wanted=required | optional):
-            if isinstance(item, Rejection):
-                yield item
-            else:
-                yield from convert(item, file)
+            key = hash(item.cells.get("sourcedid"))
+            if key in seen:
+                yield Rejection(file, item.line, "sourcedId", Code.DUPLICATE_ID)
+                continue
+            pieces = list(convert(item, file))
+            # Records of results are told apart by this very id, wherever records are taken; a second set of a
+            # million ids would be for nothing.
+            if name != _RESULTS_FILE and "sourcedid" in item.cells and not _refused(pieces):
+                seen.add(key)
+            yield from pieces
 
     def _school(self, row: Row, file: str) -> Iterator[Piece]:
         cells = row.cells
@@ -144,13 +145,16 @@ class OneRoster:
         if _deleted(row.cells):
             yield Rejection(file, row.line, "status", Code.NOT_DELETABLE)
             return
+        if row.cells.get("metadata.kind") == _NO_SUBJECT:
+            self._index.add_journal_course(row.cells["sourcedid"])
+            return
         fields = {"subject_id": row.cells["sourcedid"], "title": row.cells["title"]}
         yield from make(SubjectRecord, fields, file=file, line=row.line, columns=_COURSE_COLUMNS)
 
     def _periods(self) -> Iterator[Piece]:
         sessions: list[tuple[Row, dict[str, str]]] = []
-        yield from self._each("academicsessions.csv", _SESSIONS, self._keep_session(sessions))
-        file = self._bundle.given_name("academicsessions.csv")
+        yield from self._each("academicSessions.csv", _SESSIONS, self._keep_session(sessions))
+        file = self._given("academicSessions.csv")
         for row, fields in sessions:
             for period_id, school_id in self._index.periods_of_session(row.cells["sourcedid"]):
                 yield from make(
@@ -200,7 +204,9 @@ class OneRoster:
 
     def _agents(self, row: Row, file: str) -> Iterator[Piece]:
         own = frozenset(role for role, _ in self._index.roles_of(row.cells))
-        for agent in split_list(row.cells.get("agentsourcedids", "")):
+        agents = split_list(row.cells.get("agentsourcedids", ""))
+        kinds = dict(zip(agents, split_list(row.cells.get("metadata.agentkinds", "")), strict=False))
+        for agent in agents:
             other = self._index.known_roles(agent)
             if "student" in own:
                 adult, student, roles = agent, row.cells["sourcedid"], other
@@ -208,7 +214,8 @@ class OneRoster:
                 adult, student, roles = row.cells["sourcedid"], agent, own
             else:
                 continue
-            kind = next((_REPRESENTATIVES[role] for role in _REPRESENTATIVES if role in roles), "other")
+            by_role = (_REPRESENTATIVES[role] for role in _REPRESENTATIVES if role in roles)
+            kind = kinds.get(agent) or next(by_role, "other")
             fields = {
                 "representative_id": adult,
                 "student_id": student,
@@ -220,7 +227,11 @@ class OneRoster:
 
     def _group(self, row: Row, file: str) -> Iterator[Piece]:
         cells = row.cells
-        self._index.add_class(cells["sourcedid"], cells["coursesourcedid"], cells["schoolsourcedid"])
+        course = self._index.subject_of_course(cells["coursesourcedid"])
+        self._index.add_class(cells["sourcedid"], course, cells["schoolsourcedid"])
+        if cells.get("metadata.kind") == _NO_GROUP:
+            self._index.add_journal_class(cells["sourcedid"])
+            return
         kind = cells.get("metadata.kind") or _KINDS_OF_GROUP.get(cells["classtype"].lower(), "")
         fields = {
             "group_id": cells["sourcedid"],
@@ -229,7 +240,8 @@ class OneRoster:
             "name": cells["title"],
             "grade_level": next(iter(split_list(cells.get("grades", ""))), ""),
             # A homeroom needs a course in OneRoster, but a class as such learns no one subject.
-            "subject_id": "" if kind == "class" else cells["coursesourcedid"],
+            "subject_id": "" if kind == "class" else course,
+            "campus_id": cells.get("metadata.campussourcedid", ""),
             "state": _state(cells),
         }
         yield from make(GroupRecord, fields, file=file, line=row.line, columns=_CLASS_COLUMNS)
@@ -238,7 +250,13 @@ class OneRoster:
         cells = row.cells
         if cells["role"].lower() != "student":
             return
-        fields = {"group_id": cells["classsourcedid"], "person_id": cells["usersourcedid"], "state": _state(cells)}
+        fields = {
+            "group_id": cells["classsourcedid"],
+            "person_id": cells["usersourcedid"],
+            "joined_on": cells.get("begindate", ""),
+            "left_on": cells.get("enddate", ""),
+            "state": _state(cells),
+        }
         yield from make(MemberRecord, fields, file=file, line=row.line, columns=_ENROLLMENT_COLUMNS)
 
     def _result(self, row: Row, file: str) -> Iterator[Piece]:
@@ -281,12 +299,26 @@ class OneRoster:
             "work_type": item.category,
             "weight": item.weight,
             "value": value,
+            "lesson_id": cells.get("metadata.lessonsourcedid", ""),
+            "author_id": cells.get("metadata.authorsourcedid", ""),
+            "comment": _comment(cells),
+            "reason": cells.get("metadata.reason", ""),
         }
+
+
+def _refused(pieces: Sequence[Piece]) -> bool:
+    return bool(pieces) and not any(isinstance(piece, Read) for piece in pieces)
 
 
 def split_list(text: str) -> list[str]:
     """A OneRoster list: values with commas between them."""
     return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _comment(cells: dict[str, str]) -> str:
+    """What was said with a mark, as far as there is room for it: no mark is lost for a long word."""
+    said = " ".join(cells.get("comment", "").split())
+    return said if len(said) <= _COMMENT_CHARS else said[: _COMMENT_CHARS - 1] + "…"
 
 
 def _deleted(cells: dict[str, str]) -> bool:
@@ -301,7 +333,7 @@ def _session_fields(cells: dict[str, str]) -> dict[str, str]:
     year = cells["schoolyear"]
     kind = {"schoolyear": "year", "semester": "half_year", "term": "quarter", "gradingperiod": "quarter"}
     return {
-        "kind": kind.get(cells["type"].lower(), cells["type"]),
+        "kind": cells.get("metadata.kind") or kind.get(cells["type"].lower(), cells["type"]),
         "number": cells.get("metadata.number", ""),
         # OneRoster names a school year by the year in which it ends.
         "school_year": f"{int(year) - 1}/{year}" if year.isdecimal() and int(year) in SCHOOL_YEARS else year,
@@ -322,23 +354,25 @@ def _number_by_start(sessions: list[dict[str, str]]) -> None:
 
 _META = {"status"}
 _ORGS = ({"sourcedid", "name", "type"}, _META | {"metadata.address", "metadata.timezone"})
-_COURSES = ({"sourcedid", "title"}, _META)
+_COURSES = ({"sourcedid", "title"}, _META | {"metadata.kind"})
 _SESSIONS = (
     {"sourcedid", "type", "startdate", "enddate", "schoolyear"},
-    _META | {"metadata.number", "metadata.schoolsourcedid"},
+    _META | {"metadata.number", "metadata.schoolsourcedid", "metadata.kind"},
 )
 _USERS = (
     {"sourcedid", "givenname", "familyname"},
-    _META | {"role", "orgsourcedids", "middlename", "agentsourcedids"},
+    _META | {"role", "orgsourcedids", "middlename", "agentsourcedids", "metadata.furtherroles", "metadata.agentkinds"},
 )
 _CLASSES = (
     {"sourcedid", "title", "coursesourcedid", "classtype", "schoolsourcedid"},
-    _META | {"grades", "metadata.kind"},
+    _META | {"grades", "metadata.kind", "metadata.campussourcedid"},
 )
-_ENROLLMENTS = ({"classsourcedid", "usersourcedid", "role"}, _META)
+_ENROLLMENTS = ({"classsourcedid", "usersourcedid", "role"}, _META | {"sourcedid", "begindate", "enddate"})
 _RESULTS = (
     {"sourcedid", "lineitemsourcedid", "studentsourcedid", "score", "scoredate"},
-    _META | {"textscore", "metadata.value", "metadata.obtainedat", "metadata.held"},
+    _META
+    | {"comment", "textscore", "metadata.value", "metadata.obtainedat", "metadata.held", "metadata.lessonsourcedid"}
+    | {"metadata.authorsourcedid", "metadata.reason"},
 )
 
 _ORG_COLUMNS = {"school_id": "sourcedId", "address": "metadata.address", "time_zone": "metadata.timeZone"}

@@ -5,9 +5,10 @@ from datetime import datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from services.gradebook.exchange.bundle import Bundle
+from services.gradebook.exchange.oneroster_pack import Pack
+from services.gradebook.exchange.oneroster_rows import rows_of
 from services.gradebook.exchange.report import Rejection
-from services.gradebook.exchange.table import Row, read_table
+from services.gradebook.exchange.table import Row
 from services.gradebook.rejections import Code
 
 FINAL_GRADE = "final_grade"
@@ -34,8 +35,8 @@ class LineItem(NamedTuple):
 class Index:
     """The files that others refer to. It grows as the steps go through them in their order."""
 
-    def __init__(self, bundle: Bundle) -> None:
-        self._bundle = bundle
+    def __init__(self, pack: Pack) -> None:
+        self._pack = pack
         self._zones: dict[str, str] = {}
         self._sessions: dict[str, str] = {}
         self._births: dict[str, str] = {}
@@ -43,6 +44,8 @@ class Index:
         self._known_roles: dict[str, frozenset[str]] = {}
         self._role_sets: dict[frozenset[str], frozenset[str]] = {}
         self._classes: dict[str, tuple[str, str]] = {}
+        self._journal_courses: set[str] = set()
+        self._journal_classes: set[str] = set()
         self._categories: dict[str, tuple[str, str]] = {}
         self._items: dict[str, LineItem] = {}
 
@@ -79,6 +82,8 @@ class Index:
         for item in self._table("demographics.csv", {"sourcedid"}, {"birthdate"}):
             if isinstance(item, Rejection):
                 yield item
+            elif item.cells["sourcedid"] in self._births:
+                yield self._duplicate("demographics.csv", item)
             else:
                 self._births[item.cells["sourcedid"]] = item.cells.get("birthdate", "")
 
@@ -88,10 +93,19 @@ class Index:
 
     def load_roles(self) -> Iterator[Rejection]:
         """Reads the roles of OneRoster 1.2."""
-        for item in self._table("roles.csv", {"usersourcedid", "role", "orgsourcedid"}, {"status"}):
+        seen: set[str] = set()
+        optional = {"sourcedid", "status"}
+        for item in self._table("roles.csv", {"usersourcedid", "role", "orgsourcedid"}, optional):
             if isinstance(item, Rejection):
                 yield item
-            elif item.cells.get("status", "").lower() != "tobedeleted":
+                continue
+            role_id = item.cells.get("sourcedid", "")
+            if role_id in seen:
+                yield self._duplicate("roles.csv", item)
+                continue
+            if role_id:
+                seen.add(role_id)
+            if item.cells.get("status", "").lower() != "tobedeleted":
                 role = item.cells["role"].lower(), item.cells["orgsourcedid"]
                 self._roles.setdefault(item.cells["usersourcedid"], []).append(role)
 
@@ -102,6 +116,11 @@ class Index:
             role = user.get("role", "").lower()
             orgs = user.get("orgsourcedids", "").split(",")
             roles = [(role, org.strip()) for org in orgs if role and org.strip()]
+        for further in user.get("metadata.furtherroles", "").split(","):
+            role, at, org = further.strip().partition("@")
+            roles = [*roles, (role.lower(), org)] if at else roles
+        # Several periods of one role at one school are one statement about the person.
+        roles = list(dict.fromkeys(roles))
         names = frozenset(role for role, _ in roles)
         # A handful of different sets serves all users.
         self._known_roles[user["sourcedid"]] = self._role_sets.setdefault(names, names)
@@ -110,6 +129,18 @@ class Index:
     def known_roles(self, user_id: str) -> frozenset[str]:
         """The roles of a user that was read before."""
         return self._known_roles.get(user_id, frozenset())
+
+    def add_journal_course(self, course_id: str) -> None:
+        """Notes a course that is no subject."""
+        self._journal_courses.add(course_id)
+
+    def subject_of_course(self, course_id: str) -> str:
+        """The subject; blank for a course that is none."""
+        return "" if course_id in self._journal_courses else course_id
+
+    def add_journal_class(self, class_id: str) -> None:
+        """Notes a class that is no group."""
+        self._journal_classes.add(class_id)
 
     def add_class(self, class_id: str, course_id: str, school_id: str) -> None:
         """Notes a class."""
@@ -120,6 +151,8 @@ class Index:
         for item in self._table("categories.csv", {"sourcedid", "title"}, {"weight", "metadata.weight"}):
             if isinstance(item, Rejection):
                 yield item
+            elif item.cells["sourcedid"] in self._categories:
+                yield self._duplicate("categories.csv", item)
             else:
                 weight = item.cells.get("metadata.weight") or item.cells.get("weight", "")
                 self._categories[item.cells["sourcedid"]] = (item.cells["title"].lower(), weight)
@@ -127,34 +160,56 @@ class Index:
     def load_line_items(self) -> Iterator[Rejection]:
         """Reads line items, joined with their class and category."""
         required = {"sourcedid", "title", "classsourcedid", "categorysourcedid"}
-        for item in self._table("lineitems.csv", required, {"duedate", "gradingperiodsourcedid", "resultvaluemax"}):
+        optional = {
+            "duedate",
+            "gradingperiodsourcedid",
+            "academicsessionsourcedid",
+            "resultvaluemax",
+            "metadata.subjectsourcedid",
+            "metadata.groupsourcedid",
+            "metadata.nomaximum",
+        }
+        for item in self._table("lineItems.csv", required, optional):
             yield from [item] if isinstance(item, Rejection) else self._add_line_item(item)
 
     def _add_line_item(self, row: Row) -> Iterator[Rejection]:
         cells = row.cells
+        if cells["sourcedid"] in self._items:
+            yield self._duplicate("lineItems.csv", row)
+            return
         group = self._classes.get(cells["classsourcedid"])
         category = self._categories.get(cells["categorysourcedid"])
         if group is None or category is None:
             field = "classSourcedId" if group is None else "categorySourcedId"
-            yield Rejection(self._bundle.given_name("lineitems.csv"), row.line, field, Code.ORPHAN_ROW)
+            yield Rejection(
+                self._pack.bundle.given_name(self._pack.files["lineItems.csv"]), row.line, field, Code.ORPHAN_ROW
+            )
             return
+        place = "" if cells["classsourcedid"] in self._journal_classes else cells["classsourcedid"]
+        course_id, school_id = group
         self._items[cells["sourcedid"]] = LineItem(
             cells["title"],
             category[0],
             category[1],
-            cells["classsourcedid"],
-            *group,
-            cells.get("gradingperiodsourcedid", ""),
+            cells.get("metadata.groupsourcedid") or place,
+            cells.get("metadata.subjectsourcedid") or course_id,
+            school_id,
+            # 1.2 calls it the academic session.
+            cells.get("gradingperiodsourcedid") or cells.get("academicsessionsourcedid", ""),
             cells.get("duedate", "")[:10],
-            cells.get("resultvaluemax", ""),
+            "" if cells.get("metadata.nomaximum") else cells.get("resultvaluemax", ""),
         )
 
     def line_item(self, item_id: str) -> LineItem | None:
         """A line item; None when it is unknown or was rejected."""
         return self._items.get(item_id)
 
+    def _duplicate(self, name: str, row: Row) -> Rejection:
+        file = self._pack.bundle.given_name(self._pack.files[name])
+        return Rejection(file, row.line, "sourcedId", Code.DUPLICATE_ID)
+
     def _table(self, name: str, required: set[str], optional: set[str]) -> Iterator[Row | Rejection]:
-        return read_table(self._bundle, name, required=required, wanted=required | optional)
+        return rows_of(self._pack, name, required, optional)
 
 
 def grade_text(cells: dict[str, str]) -> str:

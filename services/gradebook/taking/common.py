@@ -31,6 +31,8 @@ class Taking:
     client_school_id: UUID | None
     """Set when a school sends it: it may state only what is its own. None: the district."""
     now: datetime
+    changed_by: str = ""
+    """Who sends it, for the history: a client or an import; never a name."""
 
     def home(self) -> UUID:
         """The school of this transaction.
@@ -51,6 +53,8 @@ class Outcome:
     changed: int = 0
     unchanged: int = 0
     rejected: list[tuple[int, Fault]] = field(default_factory=list)
+    different: list[int] = field(default_factory=list)
+    """The places of the records of the roster that were added or changed something."""
 
     def reject(self, place: int, code: Code, field_name: str = "") -> None:
         """Leaves a record out, with the reason."""
@@ -67,6 +71,7 @@ class Outcome:
         self.changed += other.changed
         self.unchanged += other.unchanged
         self.rejected.extend(other.rejected)
+        self.different.extend(other.different)
 
 
 R = TypeVar("R", bound=Record)
@@ -108,6 +113,7 @@ def tally(
             case _:
                 code = Code.FOREIGN_ID if row.record.active else Code.ORPHAN_ROW
                 outcome.reject(row.place, code, row.record.KEY[0])
+    outcome.different += [rows[position].place for position in different]
     return different
 
 

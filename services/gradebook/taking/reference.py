@@ -7,7 +7,7 @@ import asyncpg
 from chassis import outbox
 from chassis.database import Connection
 from contracts.school_changed import SchoolChanged
-from services.gradebook import composing, queries, roster_queries
+from services.gradebook import composing, journal_composing, queries, roster_queries
 from services.gradebook.records import PeriodRecord, SchoolRecord, SubjectRecord
 from services.gradebook.rejections import Code
 from services.gradebook.taking.common import Outcome, Placed, Taking, in_home, only_first, tally
@@ -60,6 +60,9 @@ async def take_subjects(conn: Connection, taking: Taking, rows: Sequence[Placed[
         await roster_queries.see_whole_district(conn)
         groups = await composing.groups_of_subjects(conn, renamed)
         await outbox.publish(conn, await composing.compose_groups(conn, groups, taking.now))
+        await queries.lock(conn, "timetables")
+        shown = await journal_composing.groups_with_slots(conn, renamed)
+        await outbox.publish(conn, await journal_composing.compose_timetables(conn, shown, taking.now))
     return outcome
 
 

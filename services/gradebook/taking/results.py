@@ -11,10 +11,14 @@ from chassis.database import Connection
 from chassis.messages import Publishable
 from contracts.values import Period, Subject
 from services.gradebook import domain, queries, roster_queries
+from services.gradebook.closing.fulfilling import JOURNAL, closed_rule, stand_in
+from services.gradebook.closing.queries import keep_reasons
 from services.gradebook.domain import ExamResult, FinalGrade, Mark
 from services.gradebook.events import exam_result_event, final_grade_event, mark_event
+from services.gradebook.marking import refusal
 from services.gradebook.records import ExamResultRecord, FinalGradeRecord, MarkRecord
-from services.gradebook.rejections import Code
+from services.gradebook.rejections import Code, Fault
+from services.gradebook.taking.circumstances import circumstances
 from services.gradebook.taking.common import Outcome, Placed, Taking, only_first
 
 S = TypeVar("S", Mark, FinalGrade, ExamResult)
@@ -30,16 +34,18 @@ class _Book(Generic[S]):
     decide: Callable[[S, S], S | None]
     event: Callable[[S], Publishable]
     id_field: str
+    judge: "Callable[[Sequence[S]], Awaitable[Callable[[S], Fault | None]]] | None" = None
+    """Given every state before and after, makes the rule that says why one of them cannot be."""
     bound_to_school: bool = False
     """Whether the source names the school; other results stay where they were recorded when the student moves."""
 
 
 def _decide(
     book: _Book[S], current: dict[UUID, S], stated: Sequence[tuple[int, S]], outcome: Outcome
-) -> tuple[list[tuple[int, S]], list[S]]:
-    """What is new, with its place, and what is a next revision; the rest is unchanged or rejected."""
+) -> tuple[list[tuple[int, S]], list[tuple[int, S]]]:
+    """What is new and what is a next revision, with their places; the rest is unchanged or rejected."""
     new: list[tuple[int, S]] = []
-    changed: list[S] = []
+    changed: list[tuple[int, S]] = []
     for place, state in stated:
         present = current.get(state[0])
         if present is None:
@@ -54,8 +60,29 @@ def _decide(
         elif (following := book.decide(present, state)) is None:
             outcome.unchanged += 1
         else:
-            changed.append(following)
+            changed.append((place, following))
     return new, changed
+
+
+async def _allowed(
+    book: _Book[S], current: dict[UUID, S], decided: Sequence[tuple[int, S]], outcome: Outcome
+) -> list[tuple[int, S]]:
+    """Those against which no rule speaks: neither against what becomes nor against leaving what was."""
+    if book.judge is None or not decided:
+        return list(decided)
+    involved: list[S] = [current[state[0]] for _, state in decided if state[0] in current]
+    involved += [state for _, state in decided]
+    fault_of = await book.judge(involved)
+    kept = []
+    for place, state in decided:
+        fault = fault_of(state)
+        if fault is None and state[0] in current and (leaving := fault_of(current[state[0]])) is not None:
+            fault = leaving if leaving.code is Code.PERIOD_CLOSED else None
+        if fault is None:
+            kept.append((place, state))
+        else:
+            outcome.reject(place, fault.code, fault.field)
+    return kept
 
 
 async def _write(conn: Connection, book: _Book[S], stated: Sequence[tuple[int, S]], outcome: Outcome) -> list[S]:
@@ -63,8 +90,10 @@ async def _write(conn: Connection, book: _Book[S], stated: Sequence[tuple[int, S
     if not stated:
         return []
     new: list[tuple[int, S]]
-    changed: list[S]
-    new, changed = _decide(book, await book.load(conn, [state[0] for _, state in stated]), stated, outcome)
+    current = await book.load(conn, [state[0] for _, state in stated])
+    new, following = _decide(book, current, stated, outcome)
+    new = await _allowed(book, current, new, outcome)
+    changed: list[S] = [state for _, state in await _allowed(book, current, following, outcome)]
     inserted = await book.insert(conn, [state for _, state in new]) if new else set()
     added: list[S] = [state for _, state in new if state[0] in inserted]
     for place, state in new:
@@ -87,10 +116,12 @@ async def take_marks(conn: Connection, taking: Taking, rows: Sequence[Placed[Mar
     students = taking.identity.of_each("person", (row.record.student_id for row in rows))
     subjects = taking.identity.of_each("subject", (row.record.subject_id for row in rows))
     groups = taking.identity.of_each("group", (row.record.group_id for row in rows if row.record.group_id))
+    authors = taking.identity.of_each("person", (row.record.author_id for row in rows if row.record.author_id))
     await queries.lock(conn, f"marks/{taking.home()}")
     at_home = await roster_queries.students_at(conn, list(students.values()), taking.home())
     titles = await queries.subjects(conn, list(subjects.values()))
     schools = await roster_queries.schools_of_groups(conn, list(groups.values())) if groups else {}
+    teachers = await roster_queries.teachers_at(conn, list(authors.values()), taking.home()) if authors else set()
     stated = []
     for place, r in rows:
         group_id = None if r.group_id is None else groups[r.group_id]
@@ -100,6 +131,8 @@ async def take_marks(conn: Connection, taking: Taking, rows: Sequence[Placed[Mar
             outcome.reject(place, Code.ORPHAN_ROW, "subject_id")
         elif group_id is not None and schools.get(group_id) != taking.home():
             outcome.reject(place, Code.ORPHAN_ROW, "group_id")
+        elif r.author_id is not None and authors[r.author_id] not in teachers:
+            outcome.reject(place, Code.ORPHAN_ROW, "author_id")
         else:
             stated.append((place, _stated_mark(taking, r, students[r.student_id], subjects[r.subject_id], group_id)))
     book = _Book(
@@ -109,6 +142,7 @@ async def take_marks(conn: Connection, taking: Taking, rows: Sequence[Placed[Mar
         domain.state_mark,
         lambda mark: mark_event(mark, titles[mark.subject_id]),
         "mark_id",
+        judge=lambda marks: _judge(conn, taking, marks),
     )
     await _write(conn, book, stated, outcome)
     return outcome
@@ -130,7 +164,17 @@ def _stated_mark(taking: Taking, r: MarkRecord, student_id: UUID, subject_id: UU
         "recorded" if r.active else "withdrawn",
         taking.now,
         1,
+        None if r.lesson_id is None else taking.identity.of("lesson", r.lesson_id),
+        None if r.author_id is None else taking.identity.of("person", r.author_id),
+        r.comment or None,
+        r.reason or None,
+        taking.changed_by or None,
     )
+
+
+async def _judge(conn: Connection, taking: Taking, marks: Sequence[Mark]) -> Callable[[Mark], Fault | None]:
+    known = await circumstances(conn, taking, marks)
+    return lambda mark: refusal(mark, known)
 
 
 async def take_final_grades(conn: Connection, taking: Taking, rows: Sequence[Placed[FinalGradeRecord]]) -> Outcome:
@@ -158,6 +202,7 @@ async def take_final_grades(conn: Connection, taking: Taking, rows: Sequence[Pla
         else:
             ids = students[r.student_id], subjects[r.subject_id], periods[r.period_id]
             stated.append((place, _stated_final_grade(taking, r, *ids)))
+    stated, fulfilled = await stand_in(conn, taking.home(), stated, taking.now)
     book = _Book(
         queries.final_grades,
         queries.insert_final_grades,
@@ -165,10 +210,20 @@ async def take_final_grades(conn: Connection, taking: Taking, rows: Sequence[Pla
         lambda current, grade: domain.state_final_grade(current, grade, taking.now),
         lambda grade: final_grade_event(grade, titles[grade.subject_id], terms[grade.period_id]),
         "result_id",
+        judge=lambda grades: closed_rule(conn, taking.home(), grades, fulfilled),
         bound_to_school=True,
     )
     await _complete(conn, titles, terms, stated)
     await watch(conn, "final_grade", await _write(conn, book, stated, outcome))
+    reasons = {row.place: row.record.reason for row in rows if row.record.reason}
+    because = [(grade.result_id, grade.value, reasons[place]) for place, grade in stated if place in reasons]
+    await keep_reasons(
+        conn,
+        taking.home(),
+        [(result_id, value, reason) for result_id, value, reason in because if value is not None],
+        by=taking.changed_by or JOURNAL,
+        at=taking.now,
+    )
     return outcome
 
 

@@ -79,6 +79,7 @@ async def take_groups(conn: Connection, taking: Taking, rows: Sequence[Placed[Gr
             r.name,
             r.grade_level,
             None if r.subject_id is None else of_subject[r.subject_id],
+            None if r.campus_id is None else taking.identity.of("campus", r.campus_id),
             r.active,
         )
         for _, r in rows
@@ -110,8 +111,9 @@ async def take_members(conn: Connection, taking: Taking, rows: Sequence[Placed[M
     if not kept:
         return outcome
     await queries.lock(conn, "roster")
-    given = [(groups[r.group_id], persons[r.person_id], r.active) for _, r in kept]
-    answers = await roster_queries.upsert_members(conn, given, taking.home(), taking.now)
+    today = await roster_queries.today_at(conn, taking.home(), taking.now)
+    given = [(groups[r.group_id], persons[r.person_id], r.active, r.joined_on, r.left_on) for _, r in kept]
+    answers = await roster_queries.upsert_members(conn, given, taking.home(), now=taking.now, today=today)
     different = tally(kept, [(row[0], row[1]) for row in given], answers, outcome)
     await _compose(
         conn,

@@ -65,9 +65,8 @@ def route_for(recipient: Recipient, household: Household) -> Route:
 
     - A representative reads on the screen while their consent is in force, they have an account and did not state that
       they have no internet; otherwise they get paper.
-    - A student under 18 reads on the screen while the consent of at least one representative is in force and the
-    student
-      has an account; otherwise what a representative gets serves both. With no representative it is paper.
+    - A student under 18 reads on the screen while the consent of at least one representative is in force and
+      the student has an account; otherwise what a representative gets serves both. With no representative it is paper.
     - From 18 the student's own consent decides, as for a representative.
     """
     if not recipient.is_student or household.adult:
