@@ -27,6 +27,7 @@ class Progress(ConsumerRebalanceListener):  # type: ignore[misc]
         self._worked_at = time.monotonic()
         self._assignment_awaited_since: float | None = None
         self._silent_since: float | None = None
+        self._forgiven_at: float | None = None
         self._answered: dict[TopicPartition, tuple[int | None, float]] = {}
         """Per partition the stamp of the last answer to a fetch, and when we first saw that stamp."""
 
@@ -42,6 +43,7 @@ class Progress(ConsumerRebalanceListener):  # type: ignore[misc]
         """The consumer is made, or made anew."""
         self._assignment_awaited_since = None
         self._silent_since = None
+        self._forgiven_at = None
         self._answered.clear()
         self._worked_at = time.monotonic()
 
@@ -81,7 +83,17 @@ class Progress(ConsumerRebalanceListener):  # type: ignore[misc]
         """Seconds for which the broker has not answered, while the consumer was not busy."""
         if self._working or self._silent_since is None:
             return 0.0
-        return time.monotonic() - max(self._silent_since, self._worked_at)
+        return time.monotonic() - max(self._silent_since, self._worked_at, self._forgiven_at or 0.0)
+
+    def forgive(self) -> None:
+        """The silence counts anew from here: the broker was away, and a client that lives finds back by itself."""
+        self._forgiven_at = time.monotonic()
+
+    def forgiven(self) -> bool:
+        """Whether the present silence was forgiven before."""
+        if self._forgiven_at is None or self._silent_since is None:
+            return False
+        return self._silent_since < self._forgiven_at
 
     def stuck_for(self) -> float:
         """Seconds for which there has been lag and no progress; 0 when all is well."""

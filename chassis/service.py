@@ -17,7 +17,7 @@ import uvloop
 from fastapi import APIRouter, FastAPI
 from faststream.kafka import KafkaBroker
 
-from chassis import dead_letters, inbox, logging, metrics, migrations, outbox, relay, tracing
+from chassis import dead_letters, inbox, logging, metrics, migrations, outbox, relay, topics, tracing
 from chassis.consuming import Consumer, TransientFailuresWait
 from chassis.database import DISTRICT, Database
 from chassis.errors import is_transient
@@ -30,6 +30,7 @@ ROLES = ("api", "relay", "consumers", "loops")
 OBSERVE_SECONDS = 1.0
 HOUSEKEEPING_SECONDS = 60.0
 RECONNECT_SECONDS = 1.0
+PROBE_SECONDS = 5.0
 
 S = TypeVar("S", bound=ServiceSettings)
 
@@ -120,11 +121,20 @@ class Service:
             while not stop.is_set():
                 for consumer in self.consumers:
                     if consumer.progress.silent_for() > self.settings.consumer_silent_seconds:
-                        await self._revive(consumer, stop)
+                        await self._judge(consumer, stop)
                 await _sleep(stop, OBSERVE_SECONDS)
         finally:
             self.consuming = False
-            await broker.stop()
+            with suppress(TimeoutError, ConnectionAbortedError):
+                await _apart(broker.stop(), 2 * self.settings.stop_grace_seconds)
+
+    async def _judge(self, consumer: Consumer, stop: asyncio.Event) -> None:
+        """Makes a consumer anew that stays silent though the broker answers others."""
+        answers = await topics.broker_answers(self.settings.kafka_bootstrap, PROBE_SECONDS)
+        if answers and consumer.progress.forgiven():
+            await self._revive(consumer, stop)
+        else:
+            consumer.progress.forgive()
 
     async def _revive(self, consumer: Consumer, stop: asyncio.Event) -> None:
         """Makes a silent consumer anew; what it had not committed is read again.

@@ -46,7 +46,7 @@ class ServiceSettings(BaseSettings):
     progress_deadline_seconds: float = Field(default=120, gt=0)
     """A consumer with lag that takes nothing for this long is not alive."""
     consumer_silent_seconds: float = Field(default=30, ge=2)
-    """A consumer that the broker has not answered for this long is made anew."""
+    """A consumer that the broker has not answered twice this long, while it answers others, is made anew."""
     outbox_keep_hours: float = Field(default=24, ge=0)
     """Published outbox rows are deleted after this."""
     inbox_keep_days: float = Field(default=45, ge=31)

@@ -1,9 +1,10 @@
 """Topics exist before anybody uses them, with their final number of partitions."""
 
+import asyncio
 from collections.abc import Mapping
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import TopicAlreadyExistsError
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError
 
 RETENTION_MS = 30 * 24 * 3600 * 1000
 """Thirty days; older facts come from their owners by replay."""
@@ -56,3 +57,17 @@ async def ensure_topics(
         return sorted(absent)
     finally:
         await admin.close()
+
+
+async def broker_answers(bootstrap: str, seconds: float) -> bool:
+    """Whether a new client gets the list of topics within this time."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=int(seconds * 1000))
+    try:
+        async with asyncio.timeout(seconds):
+            await admin.start()
+            await admin.list_topics()
+    except (KafkaError, OSError, TimeoutError):
+        return False
+    finally:
+        await admin.close()
+    return True

@@ -244,6 +244,10 @@ async def sign_in(doors: Doors, *, login: str, password: str, address: str) -> s
         raise Refused(Refusal.WRONG_CREDENTIALS)
     renewed = await doors.passwords.hash(password) if doors.passwords.outdated(account.password_hash) else None
     async with doors.database.transaction(DISTRICT) as conn:
+        # Checking takes a while, in which the password may have been set anew and all sessions ended.
+        if not await accounts.still_has_password(conn, account.person_id, account.password_hash):
+            metrics.SIGN_INS.labels("wrong").inc()
+            raise Refused(Refusal.WRONG_CREDENTIALS)
         await accounts.note_success(conn, attempt_id)
         if renewed is not None:
             await accounts.replace_hash(conn, account.person_id, renewed)

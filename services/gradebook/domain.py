@@ -188,7 +188,7 @@ def state_final_grade(current: FinalGrade | None, stated: FinalGrade, now: datet
     if current is None:
         return stated
     if stated.state == "withdrawn":
-        return withdraw_final_grade(current, now)
+        return take_back_final_grade(current, now)
     if current.state == "deferred":
         return _fulfil(current, stated)
     if (current.value, current.subject_id, current.period_id) != (stated.value, stated.subject_id, stated.period_id):
@@ -264,6 +264,11 @@ def release_final_grade(current: FinalGrade, now: datetime) -> FinalGrade | None
     if not current.held or current.state != "set":
         return None
     return current._replace(held=False, changed_at=now, revision=current.revision + 1)
+
+
+def take_back_final_grade(current: FinalGrade, now: datetime) -> FinalGrade | None:
+    """The grade after the journal took it back; a deferral that stands in its place is the head's to end."""
+    return None if current.state == "deferred" else withdraw_final_grade(current, now)
 
 
 def withdraw_final_grade(current: FinalGrade, now: datetime) -> FinalGrade | None:

@@ -124,7 +124,7 @@ async def withdraw_result(database: Database, clock: Clock, sender: Sender, exte
         closed = await closed_rule(conn, sender.school_id, list(known.values()), set())
         if any(closed(grade) is not None for grade in known.values()):
             raise Refused(Refusal.PERIOD_CLOSED)
-        await _change(conn, known.values(), domain.withdraw_final_grade, taking.now)
+        await _change(conn, known.values(), domain.take_back_final_grade, taking.now)
     crash_here("gradebook.after_commit")
     return bool(known)
 

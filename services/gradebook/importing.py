@@ -64,13 +64,18 @@ async def import_files(
     """
     report = Report(dry_run=dry_run)
     try:
-        with open_source(path, limits) as (files, faults):
+        async with AsyncExitStack() as stack:
+            # Unpacking and looking through the files is all computation: beside the event loop.
+            opened = open_source(path, limits)
+            files, faults = await asyncio.to_thread(opened.__enter__)
+            stack.push(opened.__exit__)
             for fault in faults:
                 report.reject(fault)
-            report.ignored_files = files.ignored()
+            report.ignored_files = await asyncio.to_thread(files.ignored)
+            steps = await asyncio.to_thread(list, files.steps())
             run = _Import(database, clock, source, school_id, report, progress)
             async with run.begun():
-                for step in files.steps():
+                for step in steps:
                     await run.take_step(step)
     except ExchangeError as error:
         report.reject(Rejection(error.file, None, "", error.code))

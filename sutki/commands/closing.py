@@ -19,6 +19,7 @@ from services.gradebook.closing.desk import Desk
 from services.gradebook.closing.domain import Line
 from services.gradebook.closing.refusals import Refusal, Refused
 from services.gradebook.closing.report import ClassReport, ClosingReport, why
+from services.gradebook.exchange.private import write_private
 from services.gradebook.statistics import handlers as counting
 from services.gradebook.statistics.tables import By, DistrictBy, Row, Statistics, shown
 from services.gradebook.statistics.workbook import workbook as statistics_workbook
@@ -229,7 +230,7 @@ def statistics(
     except counting.NoSuchPeriod:
         _refuse(Refused(Refusal.UNKNOWN_PERIOD))
     if xlsx is not None:
-        xlsx.write_bytes(statistics_workbook(counted, _language()))
+        write_private(xlsx, statistics_workbook(counted, _language()))
     if as_json:
         typer.echo(orjson.dumps(counted.as_json(), default=str))
     elif xlsx is None:
@@ -300,7 +301,7 @@ def summary_sheet_command(
     except NoSuchClass:
         _refuse(Refused(Refusal.UNKNOWN_CLASS))
     if file is not None:
-        file.write_bytes(workbook(sheet, _language()))
+        write_private(file, workbook(sheet, _language()))
         if not as_json:
             out.print(tr("Записано", "Written") + f": {file}", markup=False)
     if as_json:

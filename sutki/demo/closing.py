@@ -15,6 +15,7 @@ from services.gradebook.closing.desk import Desk
 from services.gradebook.closing.domain import ClosingState
 from services.gradebook.closing.report import ClosingReport
 from services.gradebook.domain import Identity
+from services.gradebook.exchange.private import write_private
 from services.gradebook.queries import identity_key
 from services.gradebook.summary_sheet import SummarySheet, summary_sheet, workbook
 from sutki.commands.closing import print_closing
@@ -99,7 +100,7 @@ class QuarterEnd:
         folder = self.folder / "summary"
         folder.mkdir(parents=True, exist_ok=True)
         for sheet in await self.sheets(desk, identity):
-            (folder / f"{sheet.about.name}.xlsx").write_bytes(workbook(sheet))
+            write_private(folder / f"{sheet.about.name}.xlsx", workbook(sheet))
 
     async def sheets(self, desk: Desk, identity: Identity) -> Sequence[SummarySheet]:
         """The summary sheets of the school's classes; the first grade has no grades to sum up."""

@@ -352,3 +352,31 @@ async def test_a_login_that_no_database_can_hold_is_a_wrong_login_and_no_failure
     with pytest.raises(Refused) as refused:
         await sign_in(doors, login="anna\0", password=PASSWORD, address=ADDRESS)
     assert refused.value.reason is Refusal.WRONG_CREDENTIALS
+
+
+class _SlowChecks(Passwords):
+    """Checks a password while something else happens."""
+
+    def __init__(self, doors: Doors, meanwhile: Callable[[], Awaitable[object]]) -> None:
+        super().__init__(doors.settings)
+        self._meanwhile = meanwhile
+
+    async def matches(self, password_hash: str | None, password: str) -> bool:
+        right = await super().matches(password_hash, password)
+        await self._meanwhile()
+        return right
+
+
+async def test_a_sign_in_under_way_does_not_outlive_a_new_password(doors: Doors) -> None:
+    person_id = uuid4()
+    await _join(doors, await _invite(doors, person_id))
+    code = await _invite(doors, person_id)
+
+    async def set_anew() -> None:
+        await _join(doors, code, password=f"{PASSWORD} anew")
+
+    slow = Doors(doors.database, doors.settings, _SlowChecks(doors, set_anew), doors.clock)
+    with pytest.raises(Refused) as refused:
+        await _sign_in(slow)
+    assert refused.value.reason is Refusal.WRONG_CREDENTIALS
+    assert await person_of_session(doors, await _sign_in(doors, password=f"{PASSWORD} anew")) == person_id

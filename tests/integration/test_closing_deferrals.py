@@ -192,6 +192,29 @@ async def test_a_refusal_is_told_to_nobody_and_an_ending_takes_back_what_was_tol
     assert (event.result_id, event.state, event.revision) == (ended.result_id, "deferred", 3)
 
 
+async def test_a_second_deferral_of_the_same_grade_is_ended_by_it_too_and_never_takes_it_back(planned: Journal) -> None:
+    grade = a_grade("late", subject_id="rus")
+    taken_back = a_grade("late", subject_id="rus", state="withdrawn")
+    first = await approved(planned)
+    await send(planned, RecordKind.FINAL_GRADES, grade)
+    await send(planned, RecordKind.FINAL_GRADES, taken_back)
+    await planned.told()
+    second = await approved(planned)
+    assert second.result_id == first.result_id
+    # The journal repeats what it said before: the deferral that the head has granted since stays.
+    assert (await send(planned, RecordKind.FINAL_GRADES, taken_back)).unchanged == 1
+    sender = await the_school(planned)
+    assert await journal_handlers.withdraw_result(planned.database, planned.clock, sender, "late")
+    assert await planned.told() == []
+    await send(planned, RecordKind.FINAL_GRADES, grade)
+    event = await told_grade(planned)
+    assert (event.result_id, event.state, event.value) == (first.result_id, "set", "4")
+    states = await planned.rows("SELECT state FROM deferrals")
+    assert states == [{"state": "fulfilled"}, {"state": "fulfilled"}]
+    desk = await at_school(planned)
+    assert await refusal(deferring.cancel(desk, second.deferral_id, note="Ошибка")) is Refusal.WRONG_STATE
+
+
 async def test_a_grade_that_comes_before_the_decision_makes_the_request_needless(planned: Journal) -> None:
     deferral = await requested(planned)
     await send(planned, RecordKind.FINAL_GRADES, a_grade("r1", subject_id="rus"))

@@ -12,9 +12,12 @@ import pytest
 
 from chassis.auth import revoke_client
 from chassis.database import DISTRICT
+from chassis.service import Service
+from services.gradebook import api
 from services.gradebook.oneroster_rest.routes import READS
 from services.gradebook.oneroster_rest.token_queries import set_client
 from services.gradebook.oneroster_rest.tokens import MAX_TOKENS, TOKEN_SECONDS
+from services.gradebook.settings import Settings
 from tests.integration.oneroster_rest_client import GRADEBOOK, ROSTERING, SCOPE, Provider, provider_of
 from tests.integration.test_gradebook_journal import Journal, district, journal
 from tests.integration.test_oneroster_rest_reading import minor
@@ -117,6 +120,21 @@ async def test_a_client_gets_no_more_scopes_than_it_may_have(provider: Provider)
     assert answer.json()["scope"] == f"{SCOPE}roster-core.readonly"
     refused = await provider.ask_token(form | {"scope": f"{SCOPE}gradebook.createput"})
     assert (refused.status_code, refused.json()["error"]) == (400, "invalid_scope")
+
+
+async def test_what_was_let_in_for_oneroster_opens_nothing_else(provider: Provider) -> None:
+    journal, secret = provider.journal, provider.secrets["1"]
+    settings = Settings(database_url="unused", kafka_bootstrap="unused")
+    routers = [api.make_router(journal.database, journal.clock, settings)]
+    app = Service(settings, journal.database, "Gradebook", routers=routers).app()
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gradebook") as http:
+        asked = "/v1/changes", {"Authorization": f"Bearer {secret}"}
+        assert (await http.get(asked[0], headers=asked[1])).status_code == 200
+        async with journal.database.transaction(DISTRICT) as conn:
+            client_id = UUID(secret.partition(".")[0])
+            await set_client(conn, client_id, source="district", scopes=[f"{SCOPE}roster-core.readonly"])
+        answer = await http.get(asked[0], headers=asked[1])
+    assert (answer.status_code, answer.json()["code"]) == (403, "oneroster_only")
 
 
 async def test_a_client_reads_the_ids_of_its_own_source(provider: Provider) -> None:

@@ -114,6 +114,14 @@ async def replace_credentials(conn: Connection, account: AccountRow) -> None:
     await conn.execute(_END_SESSIONS, [account.person_id])
 
 
+_STILL = "SELECT 1 FROM accounts WHERE person_id = $1 AND password_hash = $2 AND active FOR UPDATE"
+
+
+async def still_has_password(conn: Connection, person_id: UUID, password_hash: str) -> bool:
+    """Whether the account is open and its password the one that was checked; nobody changes it in this transaction."""
+    return await conn.fetchval(_STILL, person_id, password_hash) is not None
+
+
 _REHASH = "UPDATE accounts SET password_hash = $2 WHERE person_id = $1 AND active"
 
 

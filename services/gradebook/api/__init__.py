@@ -4,10 +4,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from chassis.auth import Client, client_auth
+from chassis.auth import Client
 from chassis.clock import Clock
 from chassis.database import Database
 from services.gradebook.api.bulk import BULK, add_bulk
+from services.gradebook.api.callers import JournalAuth
 from services.gradebook.api.changes import add_changes
 from services.gradebook.api.clashes import add_clashes
 from services.gradebook.api.closing import add_closing
@@ -29,7 +30,7 @@ __all__ = ["BULK", "make_router"]
 def make_router(database: Database, clock: Clock, settings: Settings) -> APIRouter:
     """All endpoints."""
     router = APIRouter(prefix="/v1", tags=["gradebook"], responses=ALWAYS, generate_unique_id_function=operation_id)
-    caller = Annotated[Client, Depends(client_auth(database))]
+    caller = Annotated[Client, Depends(JournalAuth(database))]
     add_bulk(router, database, clock, settings, caller)
     add_changes(router, database, clock, settings, caller)
     add_singles(router, database, clock, caller)

@@ -141,6 +141,8 @@ async def put_off(desk: Desk, deferral_id: UUID, due_on: date) -> Deferral:
         if current.state != DeferralState.DUE:
             # A request is approved with the day that it asks for.
             raise Refused(Refusal.WRONG_STATE)
+        if await queries.is_graded(conn, current.period_id, (current.student_id, current.subject_id)):
+            raise Refused(Refusal.ALREADY_GRADED)
         following = extend(current, due_on, due_at, by=desk.by, now=now)
         await queries.update(conn, [following])
         await _tell_deferred(conn, following, now)
@@ -270,7 +272,9 @@ async def _tell_deferred(conn: Connection, deferral: Deferral, now: datetime) ->
 
 async def _withdraw_deferred(conn: Connection, deferral: Deferral, now: datetime) -> None:
     current = (await journal_queries.final_grades(conn, [deferral.result_id])).get(deferral.result_id)
-    following = None if current is None else journal.withdraw_final_grade(current, now)
+    # Only what was told as deferred is withdrawn, never a grade.
+    deferred = current is not None and current.state == "deferred"
+    following = journal.withdraw_final_grade(current, now) if current is not None and deferred else None
     if following is None:
         return
     await journal_queries.update_final_grades(conn, [following])

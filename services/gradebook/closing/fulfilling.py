@@ -45,20 +45,22 @@ async def stand_in(
     if not stated:
         return [], set()
     known = await queries.stand_ins(conn, [grade.result_id for _, grade in stated])
-    wanted = [_key(grade) for _, grade in stated if grade.state == "set" and grade.result_id not in known]
+    wanted = [_key(grade) for _, grade in stated if grade.state == "set"]
     running = await queries.running_for(conn, school_id, wanted)
     ended: list[Deferral] = []
     fulfilled: set[UUID] = set()
     meant = []
     for place, grade in stated:
         result_id = known.get(grade.result_id, grade.result_id)
-        if grade.state == "set" and grade.result_id not in known:
-            deferral = running.pop(_key(grade), None)
-            if deferral is not None and deferral.state in GRANTED:
+        deferral = running.get(_key(grade)) if grade.state == "set" else None
+        # A grade that has fulfilled a deferral before, and was taken back, may fulfil the next one of the same result.
+        if deferral is not None and (grade.result_id not in known or deferral.result_id == result_id):
+            del running[_key(grade)]
+            if deferral.state in GRANTED:
                 ended.append(fulfil(deferral, grade.result_id, by=JOURNAL, now=now))
                 result_id = deferral.result_id
                 fulfilled.add(result_id)
-            elif deferral is not None:
+            else:
                 ended.append(move(deferral, DeferralState.CANCELLED, by=JOURNAL, now=now))
         meant.append((place, grade._replace(result_id=result_id)))
     await queries.update(conn, ended)

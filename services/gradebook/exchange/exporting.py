@@ -18,6 +18,7 @@ from chassis.database import DISTRICT, Database
 from services.gradebook import roster_queries
 from services.gradebook.exchange.exporting_queries import RECORDS
 from services.gradebook.exchange.plain import file_of
+from services.gradebook.exchange.private import open_private
 from services.gradebook.records import MODELS, RecordKind
 
 _ROWS_AT_ONCE = 2000
@@ -111,9 +112,7 @@ class Folder:
 
     def open(self, name: str) -> IO[bytes]:
         """A new file that nobody but its owner may read."""
-        file = self._path / name
-        file.touch(mode=0o600)
-        return file.open("wb")
+        return open_private(self._path / name)
 
 
 class Archive:
@@ -142,8 +141,10 @@ async def target_at(path: Path) -> AsyncIterator[Target]:
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.part")
     try:
-        with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
-            unfinished.chmod(0o600)
+        with (
+            open_private(unfinished) as file,
+            zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive,
+        ):
             yield Archive(archive)
         unfinished.replace(path)
     finally:

@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 import xlsxwriter
 
 from services.gradebook.exchange.bundle import ExchangeError
+from services.gradebook.exchange.private import open_private, write_private
 from services.gradebook.exchange.sheets.plain_text import guard
 from services.gradebook.rejections import Code
 
@@ -46,7 +47,7 @@ class SheetToWrite:
 def write_xlsx(path: Path, sheets: Sequence[SheetToWrite]) -> None:
     """Writes a workbook. The same content gives the same cells; the file's own time stamps differ."""
     options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
-    with xlsxwriter.Workbook(str(path), options) as workbook:
+    with open_private(path) as file, xlsxwriter.Workbook(file, options) as workbook:
         styles = {
             "head": workbook.add_format({"bold": True, "text_wrap": True, "valign": "top", "bottom": 1}),
             "date": workbook.add_format({"num_format": "dd.mm.yyyy", "align": "left"}),
@@ -136,4 +137,4 @@ def write_csv(
         data = csv_text(rows, delimiter=delimiter).encode(encoding)
     except UnicodeEncodeError:
         raise ExchangeError(Code.BAD_ENCODING, path.name) from None
-    path.write_bytes(data)
+    write_private(path, data)
