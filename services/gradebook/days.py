@@ -4,7 +4,7 @@ from chassis import outbox
 from chassis.clock import Clock
 from chassis.database import DISTRICT, Database
 from chassis.timers import DueLoop
-from services.gradebook import composing, queries, roster_queries
+from services.gradebook import composing, membership_queries, queries
 
 LOOK_SECONDS = 300.0
 """How often it is looked whether a new day has begun somewhere: schools have time zones of their own."""
@@ -19,8 +19,8 @@ async def turn_the_day(database: Database, clock: Clock) -> int:
     async with database.transaction(DISTRICT) as conn:
         now = await clock.now(conn)
         await queries.lock(conn, "roster")
-        turned = await roster_queries.turn_memberships(conn, now)
-        guided = await roster_queries.turned_class_teachers(conn, now)
+        turned = await membership_queries.turn_memberships(conn, now)
+        guided = await membership_queries.turned_class_teachers(conn, now)
         groups = [*guided, *(row["group_id"] for row in turned)]
         await outbox.publish(conn, await composing.compose_groups(conn, groups, now))
         persons = [row["person_id"] for row in turned]

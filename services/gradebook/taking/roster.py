@@ -7,7 +7,7 @@ from chassis import outbox
 from chassis.crash import crash_here
 from chassis.database import Connection
 from contracts.person_changed import Role
-from services.gradebook import composing, queries, roster_queries
+from services.gradebook import composing, membership_queries, queries, roster_queries
 from services.gradebook.records import GroupRecord, MemberRecord, PersonRecord, RepresentativeRecord
 from services.gradebook.rejections import Code
 from services.gradebook.taking.common import Outcome, Placed, R, Taking, in_home, only_first, tally
@@ -113,7 +113,7 @@ async def take_members(conn: Connection, taking: Taking, rows: Sequence[Placed[M
     await queries.lock(conn, "roster")
     today = await roster_queries.today_at(conn, taking.home(), taking.now)
     given = [(groups[r.group_id], persons[r.person_id], r.active, r.joined_on, r.left_on) for _, r in kept]
-    answers = await roster_queries.upsert_members(conn, given, taking.home(), now=taking.now, today=today)
+    answers = await membership_queries.upsert_members(conn, given, taking.home(), now=taking.now, today=today)
     different = tally(kept, [(row[0], row[1]) for row in given], answers, outcome)
     await _compose(
         conn,
