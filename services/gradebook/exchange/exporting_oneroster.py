@@ -9,6 +9,7 @@ in `metadata.…`, so that the import makes the very same records of it. Kinds o
 
 from collections.abc import Iterable, Sequence
 from datetime import date
+from hashlib import blake2b
 from itertools import chain
 from pathlib import Path
 from typing import Any, Self
@@ -27,16 +28,6 @@ from services.gradebook.exchange.exporting import (
     target_at,
     tell,
 )
-from services.gradebook.exchange.exporting_oneroster_ids import (
-    FINAL,
-    exam_item,
-    grade_item,
-    item_id,
-    journal_class,
-    mark_item,
-    roles_of,
-    split_value,
-)
 from services.gradebook.exchange.oneroster_schema import DATA_FILES, MANIFEST, ONLY_1_2, Version
 from services.gradebook.records import RecordKind
 
@@ -47,9 +38,11 @@ NO_GROUP = "none"
 
 _SESSION_TYPES = {"year": "schoolYear", "half_year": "semester", "quarter": "gradingPeriod"}
 _TITLES = {"year": "Учебный год", "half_year": "Полугодие", "quarter": "Четверть"}
+_ROLES = {"parent": "parent", "guardian": "guardian", "other": "relative"}
 _FINEST_FIRST = ("quarter", "half_year", "year")
 _MARK_MAX = 5
 _LARGEST_SCORE = 100_000
+_FINAL = "final_grade"
 _EXAMS = ("oge", "ege", "school_exam", "competition")
 _SCALE = "{1:1},{2:2},{3:3},{4:4},{5:5}"
 
@@ -72,6 +65,11 @@ async def export_oneroster(
         export = _Export(journal, target, version, progress)
         await export.write()
         return export.exported
+
+
+def item_id(*parts: object) -> str:
+    """An id of what has none in the journal: the same for the same parts, whatever characters and length these have."""
+    return blake2b("\x1f".join(map(cell, parts)).encode(), digest_size=16).hexdigest()
 
 
 class _Export:
@@ -204,7 +202,7 @@ class _Export:
             for school in self._schools:
                 sheet.add(
                     self._row(
-                        journal_class(school), "Журнал школы", "", self._journal_course, "", "scheduled", "", school,
+                        _journal_of(school), "Журнал школы", "", self._journal_course, "", "scheduled", "", school,
                         self._terms(school), "", "", "", NO_GROUP, "",
                     )
                 )  # fmt: skip
@@ -262,7 +260,7 @@ class _Export:
             await self._roles()
 
     def _user(self, user: Any) -> Row:
-        person, roles = user["person_id"], roles_of(user)
+        person, roles = user["person_id"], _roles_of(user)
         name = ("", user["given"], user["family"], user["patronymic"], "", "", "", "")
         agents = ",".join(user["agents"])
         kinds = ",".join(user["kinds"])
@@ -280,7 +278,7 @@ class _Export:
         with self._sheet("roles.csv", columns) as sheet:
             async for user in self._journal.rows(queries.USERS):
                 person = user["person_id"]
-                for place, (role, school) in enumerate(roles_of(user)):
+                for place, (role, school) in enumerate(_roles_of(user)):
                     row = (person, "secondary" if place else "primary", role, "", "", school, "")
                     sheet.add(self._row(item_id(person, role, school), *row))
 
@@ -304,7 +302,7 @@ class _Export:
     async def _line_items(self) -> None:
         weights = [row async for row in self._journal.rows(queries.CATEGORIES)]
         rows = [self._row(item_id(row["work_type"], row["weight"]), row["work_type"], row["weight"]) for row in weights]
-        rows += [self._row(item_id(title), title, "") for title in (FINAL, *_EXAMS)]
+        rows += [self._row(item_id(title), title, "") for title in (_FINAL, *_EXAMS)]
         self._write("categories.csv", "title,metadata.weight", rows)
         period = "academicSessionSourcedId" if self._new else "gradingPeriodSourcedId"
         columns = f"title,description,assignDate,dueDate,classSourcedId,categorySourcedId,{period},resultValueMin"
@@ -313,13 +311,13 @@ class _Export:
         with self._sheet("lineItems.csv", columns) as sheet:
             async for row in self._journal.rows(queries.MARK_ITEMS):
                 category, day = item_id(row["work_type"], row["weight"]), row["lesson_on"]
-                sheet.add(self._item(mark_item(row), row, category, title="Работа", day=day, top=_MARK_MAX))
+                sheet.add(self._item(_mark_item(row), row, category, title="Работа", day=day, top=_MARK_MAX))
             async for row in self._journal.rows(queries.GRADE_ITEMS):
                 title, day = "Итоговая отметка", row["ends_on"]
-                sheet.add(self._item(grade_item(row), row, item_id(FINAL), title=title, day=day, top=_MARK_MAX))
+                sheet.add(self._item(_grade_item(row), row, item_id(_FINAL), title=title, day=day, top=_MARK_MAX))
             async for row in self._journal.rows(queries.EXAM_ITEMS):
                 title, day, top = row["title"], row["obtained_on"], row["max_score"]
-                sheet.add(self._item(exam_item(row), row, item_id(row["kind"]), title=title, day=day, top=top))
+                sheet.add(self._item(_exam_item(row), row, item_id(row["kind"]), title=title, day=day, top=top))
 
     def _item(self, key: str, row: Any, category: str, *, title: str, day: date, top: object) -> Row:
         group, school = row.get("group_id"), row["school_id"]
@@ -335,7 +333,7 @@ class _Export:
     def _place(self, row: Any) -> str:
         """The class that a result belongs to: its group when this is still there, otherwise the school's journal."""
         group = row.get("group_id")
-        return group if group in self._groups else journal_class(row["school_id"])
+        return group if group in self._groups else _journal_of(row["school_id"])
 
     def _period_on(self, school: str, day: date) -> str:
         """The finest period with that day; otherwise any of the school's, since the standard wants one."""
@@ -356,19 +354,17 @@ class _Export:
         with self._sheet("results.csv", columns) as sheet:
             async for row in self._journal.rows(queries.MARKS):
                 own = ("", "", row["lesson_id"], row["author_id"], row["reason"])
-                sheet.add(self._result(row, mark_item(row), row["lesson_on"], split_value(row["value"]), own))
+                sheet.add(self._result(row, _mark_item(row), row["lesson_on"], _split(row["value"]), own))
             async for row in self._journal.rows(queries.GRADES):
                 own = (row["obtained_at"], row["held"], "", "", "")
-                sheet.add(self._result(row, grade_item(row), row["obtained_on"], split_value(row["value"]), own))
+                sheet.add(self._result(row, _grade_item(row), row["obtained_on"], _split(row["value"]), own))
             async for row in self._journal.rows(queries.EXAMS):
                 own = (row["obtained_at"], "", "", "", "")
                 value = (row["score"], row["grade"])
-                sheet.add(self._result(row, exam_item(row), row["obtained_on"], value, own))
+                sheet.add(self._result(row, _exam_item(row), row["obtained_on"], value, own))
         if self._new:
             rows = [
-                self._row(item_id("scale", one), "Пятибалльная", "numeric", one, "", journal_class(one), _SCALE)
-                    item_id("scale", school), "Пятибалльная", "numeric", school, "", journal_class(school), _SCALE
-                )
+                self._row(item_id("scale", school), "Пятибалльная", "numeric", school, "", _journal_of(school), _SCALE)
                 for school in self._schools
             ]
             self._write(
@@ -438,3 +434,35 @@ class _File:
         self._sheet.flush()
         self._file.close()
         self._export.closed(self._name, self._sheet.rows)
+
+
+def _journal_of(school: str) -> str:
+    """The class that stands for a school's journal."""
+    return item_id("journal", school)
+
+
+def _roles_of(user: Any) -> list[tuple[str, str]]:
+    """(role, school) in the standard's words, the main one first."""
+    adult = _ROLES[user["kinds"][0]] if user["kinds"] else "parent"
+    return [
+        (adult if role == "representative" else role, school)
+        for role, school in zip(user["roles"], user["schools"], strict=True)
+    ]
+
+
+def _split(value: str | None) -> tuple[object, object]:
+    return (value, None) if value is None or value.isdigit() else (None, value)
+
+
+def _mark_item(row: Any) -> str:
+    parts = (row["school_id"], row["group_id"], row["subject_id"], row["lesson_on"], row["work_type"], row["weight"])
+    return item_id("mark", *parts)
+
+
+def _grade_item(row: Any) -> str:
+    return item_id(_FINAL, row["school_id"], row["subject_id"], row["period_id"])
+
+
+def _exam_item(row: Any) -> str:
+    parts = (row["kind"], row["school_id"], row["subject_id"], row["title"], row["max_score"], row["obtained_on"])
+    return item_id(*parts)
