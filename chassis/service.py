@@ -13,7 +13,6 @@ from typing import TypeVar
 
 import asyncpg
 import uvicorn
-import uvloop
 from fastapi import APIRouter, FastAPI
 from faststream.kafka import KafkaBroker
 
@@ -31,6 +30,7 @@ OBSERVE_SECONDS = 1.0
 HOUSEKEEPING_SECONDS = 60.0
 RECONNECT_SECONDS = 1.0
 PROBE_SECONDS = 5.0
+REVIVE_SECONDS = 10.0
 
 S = TypeVar("S", bound=ServiceSettings)
 
@@ -145,7 +145,7 @@ class Service:
         log.warning("consumer_silent", consumer=consumer.name, seconds=round(consumer.progress.silent_for()))
         metrics.CONSUMER_RESTARTS.labels(consumer.name).inc()
         try:
-            await _apart(consumer.stop(), self.settings.stop_grace_seconds)
+            await _apart(consumer.stop(), REVIVE_SECONDS)
         except ConnectionAbortedError as error:
             # It is to be thrown away in any case.
             log.warning("consumer_stopped_badly", consumer=consumer.name, error=str(error))
@@ -220,13 +220,8 @@ def main(settings: type[S], build: Callable[[S], Awaitable[Service]]) -> None:
     tracing.configure(settings.SERVICE)
     if arguments.command == "migrate":
         raise SystemExit(asyncio.run(_migrate(loaded, folder)))
-    with uvloop_runner() as runner:
-        runner.run(_run(loaded, build, folder, arguments.roles))
-
-
-def uvloop_runner() -> asyncio.Runner:
-    """A runner of the faster event loop."""
-    return asyncio.Runner(loop_factory=uvloop.new_event_loop)
+    # The standard event loop: on uvloop a write to a closed connection ends the tasks of aiokafka's client for good.
+    asyncio.run(_run(loaded, build, folder, arguments.roles))
 
 
 def _arguments(service: str) -> argparse.Namespace:

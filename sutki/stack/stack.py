@@ -209,6 +209,10 @@ class Stack:
         if self.embedded and self._replay is not None:
             await self._replay(self)
 
+    def failed(self) -> list[Process]:
+        """The services that ended by themselves with an error."""
+        return [process for process in self._services.values() if (process.exit_code or 0) > 0]
+
     async def supervise(self, stop: asyncio.Event) -> None:
         """Starts again whatever ends, until `stop` is set: a service ends by itself when it wants to be started anew.
 

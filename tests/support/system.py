@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import logging
 import os
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -27,6 +28,8 @@ from sutki.sample import District, generate, write
 from sutki.stack.ports import free_port
 from sutki.stack.stack import DEFAULT_PORTS, Stack
 from tests.support.waiting import eventually
+
+log = logging.getLogger(__name__)
 
 SETTINGS = {
     "SUTKI_PUBLISHER_PAPER_GROUPING_SECONDS": "1",
@@ -191,10 +194,16 @@ class System:
         )
 
     async def drained(self, *, within: float = DRAIN_SECONDS) -> None:
-        """Waits, printing what the queue holds, until nothing is on its way; then everything must be in place."""
+        """Waits, printing what the queue holds, until nothing is on its way; then everything must be in place.
+
+        What ended by itself is started again meanwhile, as in production.
+        """
         problems: list[str] = []
 
         async def settled() -> bool:
+            for process in self.stack.failed():
+                log.warning("%s ended with %s. %s", process.name, process.exit_code, process.log_tail())
+                process.start()
             await print_queues(self.folder / "paper", confirm=_yes)
             problems[:] = await self.unsettled()
             return not problems
