@@ -40,7 +40,8 @@ demo: $(READY) ## the whole system with a sample district, until Ctrl-C (ONCE=1 
 
 test: $(READY) ## every test that this machine can run; says what it left out (ARGS="-k name" for some)
 	@./deploy/tools/system-packages.sh java mvn chromium pdftoppm
-	@$(BIN)/pytest $(ARGS)
+	@# Two at a time, a file each, in their order: those that take longest come first.
+	@$(BIN)/pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder $(ARGS)
 
 bench: $(READY) ## the benchmarks, as a table and as JSON in bench-results/
 	@./deploy/tools/system-packages.sh java mvn

@@ -1,11 +1,11 @@
 """Statistics of a school's or the district's period, and summary sheets of classes; as JSON or as XLSX (C5.2, C5.4)."""
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 
-from chassis.auth import Client
 from chassis.database import Database, Scope
 from chassis.problems import Problem
 from contracts.values import PeriodKind
@@ -16,7 +16,7 @@ from services.gradebook.records import ExternalId
 from services.gradebook.statistics import handlers
 from services.gradebook.statistics.tables import By, DistrictBy, Statistics
 from services.gradebook.statistics.workbook import workbook as statistics_workbook
-from services.gradebook.summary_sheet import NoSuchClass, summary_sheet, workbook
+from services.gradebook.summary_sheet import NoSuchClass, SummarySheet, summary_sheet, workbook
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 Language = Annotated[Literal["ru", "en"], Query(description="The workbook's language.")]
@@ -47,51 +47,35 @@ async def _find(database: Database, scope: Scope, source: str, kind: str, name: 
 
 
 def _add_school(router: APIRouter, database: Database, caller: Caller) -> None:
-    async def count(client: Client, school_id: UUID, period_id: str, by: By, options: tuple[bool, str]) -> Statistics:
+    async def count(  # noqa: PLR0917 - what a call may say
+        client: caller,
+        school_id: UUID,
+        period_id: ExternalId,
+        by: By = "class",
+        split_by_subject: Split = False,
+        source: Source = "district",
+    ) -> Statistics:
         scope = client.require_school(school_id)
-        split, source = options
         period = await _find(database, scope, source, "period", period_id)
         try:
-            return await handlers.of_school(database, scope, school_id, period, by=by, split_by_subject=split)
+            return await handlers.of_school(
+                database, scope, school_id, period, by=by, split_by_subject=split_by_subject
+            )
         except handlers.NoSuchPeriod:
             raise Problem(404, "unknown_period", "This school has no such period.") from None
 
-    @router.get("/schools/{school_id}/periods/{period_id}/statistics", summary="A school's statistics")
-    async def statistics(  # noqa: PLR0917 - what a call may say
-        client: caller,
-        school_id: UUID,
-        period_id: ExternalId,
-        by: By = "class",
-        split_by_subject: Split = False,
-        source: Source = "district",
-    ) -> StatisticsAnswer:
-        counted = await count(client, school_id, period_id, by, (split_by_subject, source))
-        return StatisticsAnswer.model_validate(counted.as_json())
-
-    @router.get(
-        "/schools/{school_id}/periods/{period_id}/statistics.xlsx",
-        summary="A school's statistics as a workbook",
-        response_class=Response,
-        responses=_WORKBOOK,
-    )
-    async def as_workbook(  # noqa: PLR0917 - what a call may say
-        client: caller,
-        school_id: UUID,
-        period_id: ExternalId,
-        by: By = "class",
-        split_by_subject: Split = False,
-        source: Source = "district",
-        language: Language = "ru",
-    ) -> Response:
-        counted = await count(client, school_id, period_id, by, (split_by_subject, source))
-        return _file(statistics_workbook(counted, language), "statistics")
+    _answer_statistics(router, "/schools/{school_id}/periods/{period_id}/statistics", "A school's statistics", count)
 
 
 def _add_district(router: APIRouter, database: Database, caller: Caller) -> None:
-    async def count(
-        client: Client, kind: PeriodKind, number: int, school_year: str, shape: tuple[DistrictBy, bool]
+    async def count(  # noqa: PLR0917 - what a call may say
+        client: caller,
+        kind: PeriodKind,
+        school_year: SchoolYear,
+        number: Annotated[int, Query(ge=1, le=4)] = 1,
+        by: DistrictBy = "school",
+        split_by_subject: Split = False,
     ) -> Statistics:
-        by, split = shape
         try:
             return await handlers.of_district(
                 database,
@@ -100,77 +84,51 @@ def _add_district(router: APIRouter, database: Database, caller: Caller) -> None
                 number=number,
                 school_year=school_year,
                 by=by,
-                split_by_subject=split,
+                split_by_subject=split_by_subject,
             )
         except handlers.NoSuchPeriod:
             raise Problem(404, "unknown_period", "No school has such a period.") from None
 
-    @router.get("/statistics", summary="The district's statistics")
-    async def statistics(  # noqa: PLR0917 - what a call may say
-        client: caller,
-        kind: PeriodKind,
-        school_year: SchoolYear,
-        number: Annotated[int, Query(ge=1, le=4)] = 1,
-        by: DistrictBy = "school",
-        split_by_subject: Split = False,
-    ) -> StatisticsAnswer:
-        counted = await count(client, kind, number, school_year, (by, split_by_subject))
+    _answer_statistics(router, "/statistics", "The district's statistics", count)
+
+
+def _answer_statistics(router: APIRouter, path: str, summary: str, count: Callable[..., Awaitable[Statistics]]) -> None:
+    """What `count` finds, as JSON and as a workbook."""
+    Counted = Annotated[Statistics, Depends(count)]  # noqa: N806 - a type
+
+    @router.get(path, summary=summary)
+    async def statistics(counted: Counted) -> StatisticsAnswer:
         return StatisticsAnswer.model_validate(counted.as_json())
 
-    @router.get(
-        "/statistics.xlsx",
-        summary="The district's statistics as a workbook",
-        response_class=Response,
-        responses=_WORKBOOK,
-    )
-    async def as_workbook(  # noqa: PLR0917 - what a call may say
-        client: caller,
-        kind: PeriodKind,
-        school_year: SchoolYear,
-        number: Annotated[int, Query(ge=1, le=4)] = 1,
-        by: DistrictBy = "school",
-        split_by_subject: Split = False,
-        language: Language = "ru",
-    ) -> Response:
-        counted = await count(client, kind, number, school_year, (by, split_by_subject))
+    @router.get(f"{path}.xlsx", summary=f"{summary} as a workbook", response_class=Response, responses=_WORKBOOK)
+    async def as_workbook(counted: Counted, language: Language = "ru") -> Response:
         return _file(statistics_workbook(counted, language), "statistics")
 
 
 def _add_sheets(router: APIRouter, database: Database, caller: Caller) -> None:
-    @router.get("/schools/{school_id}/classes/{class_id}/summary-sheet", summary="A class's summary sheet")
-    async def sheet(
+    async def make(
         client: caller,
         school_id: UUID,
         class_id: ExternalId,
         school_year: SchoolYear,
         source: Source = "district",
-    ) -> SheetAnswer:
+    ) -> SummarySheet:
         scope = client.require_school(school_id)
         group = await _find(database, scope, source, "group", class_id)
         try:
-            made = await summary_sheet(database, scope, school_id, group, school_year)
+            return await summary_sheet(database, scope, school_id, group, school_year)
         except NoSuchClass:
             raise Problem(404, "unknown_class", "This school has no such class in that school year.") from None
+
+    Made = Annotated[SummarySheet, Depends(make)]  # noqa: N806 - a type
+    path = "/schools/{school_id}/classes/{class_id}/summary-sheet"
+
+    @router.get(path, summary="A class's summary sheet")
+    async def sheet(made: Made) -> SheetAnswer:
         return SheetAnswer.model_validate(made.as_json())
 
     @router.get(
-        "/schools/{school_id}/classes/{class_id}/summary-sheet.xlsx",
-        summary="A class's summary sheet as a workbook",
-        response_class=Response,
-        responses=_WORKBOOK,
+        f"{path}.xlsx", summary="A class's summary sheet as a workbook", response_class=Response, responses=_WORKBOOK
     )
-    async def as_workbook(  # noqa: PLR0917 - what a call may say
-        client: caller,
-        school_id: UUID,
-        class_id: ExternalId,
-        school_year: SchoolYear,
-        source: Source = "district",
-        language: Language = "ru",
-    ) -> Response:
-        scope = client.require_school(school_id)
-        group = await _find(database, scope, source, "group", class_id)
-        try:
-            made = await summary_sheet(database, scope, school_id, group, school_year)
-        except NoSuchClass:
-            raise Problem(404, "unknown_class", "This school has no such class in that school year.") from None
+    async def as_workbook(made: Made, language: Language = "ru") -> Response:
         return _file(workbook(made, language), "summary-sheet")

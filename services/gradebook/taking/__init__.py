@@ -1,26 +1,15 @@
 """Taking records into the journal, within the caller's transaction: facts, their history and their events together."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 from chassis.database import Connection
 from services.gradebook import queries, roster_queries
 from services.gradebook.records import RecordKind
+from services.gradebook.taking import journal
 from services.gradebook.taking.common import Outcome, Placed, Taking
-from services.gradebook.taking.journal import (
-    take_attendance,
-    take_campuses,
-    take_control_works,
-    take_curriculum,
-    take_holidays,
-    take_homework,
-    take_lessons,
-    take_recommendations,
-    take_school_years,
-    take_substitutions,
-    take_teaching,
-    take_timetable,
-)
+from services.gradebook.taking.facts import Book, take_facts
 from services.gradebook.taking.reference import take_periods, take_schools, take_subjects
 from services.gradebook.taking.results import take_exam_results, take_final_grades, take_marks
 from services.gradebook.taking.roster import take_groups, take_members, take_people, take_representatives
@@ -29,26 +18,31 @@ __all__ = ["BATCH", "TAKERS", "Outcome", "Placed", "Taking", "take"]
 
 Taker = Callable[[Connection, Taking, Sequence[Placed[Any]]], Awaitable[Outcome]]
 
+
+def _taker(book: Book[Any, Any]) -> Taker:
+    return partial(take_facts, book=book)
+
+
 TAKERS: dict[RecordKind, Taker] = {
     RecordKind.SCHOOLS: take_schools,
-    RecordKind.CAMPUSES: take_campuses,
+    RecordKind.CAMPUSES: _taker(journal.CAMPUSES),
     RecordKind.SUBJECTS: take_subjects,
-    RecordKind.SCHOOL_YEARS: take_school_years,
+    RecordKind.SCHOOL_YEARS: _taker(journal.SCHOOL_YEARS),
     RecordKind.PERIODS: take_periods,
-    RecordKind.HOLIDAYS: take_holidays,
+    RecordKind.HOLIDAYS: _taker(journal.HOLIDAYS),
     RecordKind.PEOPLE: take_people,
     RecordKind.GROUPS: take_groups,
     RecordKind.MEMBERS: take_members,
     RecordKind.REPRESENTATIVES: take_representatives,
-    RecordKind.TEACHING: take_teaching,
-    RecordKind.CURRICULUM: take_curriculum,
-    RecordKind.TIMETABLE: take_timetable,
-    RecordKind.LESSONS: take_lessons,
-    RecordKind.SUBSTITUTIONS: take_substitutions,
-    RecordKind.CONTROL_WORKS: take_control_works,
-    RecordKind.HOMEWORK: take_homework,
-    RecordKind.RECOMMENDATIONS: take_recommendations,
-    RecordKind.ATTENDANCE: take_attendance,
+    RecordKind.TEACHING: _taker(journal.TEACHING),
+    RecordKind.CURRICULUM: _taker(journal.CURRICULUM),
+    RecordKind.TIMETABLE: _taker(journal.TIMETABLE),
+    RecordKind.LESSONS: _taker(journal.LESSONS),
+    RecordKind.SUBSTITUTIONS: _taker(journal.SUBSTITUTIONS),
+    RecordKind.CONTROL_WORKS: _taker(journal.CONTROL_WORKS),
+    RecordKind.HOMEWORK: _taker(journal.HOMEWORK),
+    RecordKind.RECOMMENDATIONS: _taker(journal.RECOMMENDATIONS),
+    RecordKind.ATTENDANCE: _taker(journal.ATTENDANCE),
     RecordKind.MARKS: take_marks,
     RecordKind.FINAL_GRADES: take_final_grades,
     RecordKind.EXAM_RESULTS: take_exam_results,

@@ -16,25 +16,12 @@ from services.gradebook import (
 )
 from services.gradebook.control_works import Clash
 from services.gradebook.facts import Fact, Holiday, Homework, SchoolYear, Slot, Teaching
-from services.gradebook.records import (
-    AttendanceRecord,
-    CampusRecord,
-    ControlWorkRecord,
-    CurriculumRecord,
-    HolidayRecord,
-    HomeworkRecord,
-    LessonRecord,
-    RecommendationRecord,
-    SchoolYearRecord,
-    SlotRecord,
-    SubstitutionRecord,
-    TeachingRecord,
-)
+from services.gradebook.records import ControlWorkRecord, LessonRecord
 from services.gradebook.records.journal import JournalRecord
 from services.gradebook.rejections import Fault
 from services.gradebook.taking.clashing import clashes_of, is_planned_anew, refuse_clashing
 from services.gradebook.taking.common import Outcome, Placed, Taking, only_first
-from services.gradebook.taking.facts import Book, Change, changes_of, take_facts
+from services.gradebook.taking.facts import Book, Change, changes_of
 from services.gradebook.taking.references import Ref, References
 
 F = TypeVar("F", bound=Fact)
@@ -290,68 +277,6 @@ ATTENDANCE = Book(
     _each(journal_events.attendance_event),
     fixed=("student_id",),
 )
-
-
-async def take_campuses(conn: Connection, taking: Taking, rows: Sequence[Placed[CampusRecord]]) -> Outcome:
-    """Takes the buildings of a school."""
-    return await take_facts(conn, taking, rows, CAMPUSES)
-
-
-async def take_school_years(conn: Connection, taking: Taking, rows: Sequence[Placed[SchoolYearRecord]]) -> Outcome:
-    """Takes when a school's years begin and end; that shows in the school's calendar."""
-    return await take_facts(conn, taking, rows, SCHOOL_YEARS)
-
-
-async def take_holidays(conn: Connection, taking: Taking, rows: Sequence[Placed[HolidayRecord]]) -> Outcome:
-    """Takes a school's holidays; they show in its calendar."""
-    return await take_facts(conn, taking, rows, HOLIDAYS)
-
-
-async def take_teaching(conn: Connection, taking: Taking, rows: Sequence[Placed[TeachingRecord]]) -> Outcome:
-    """Takes who teaches which group; that shows in the group."""
-    return await take_facts(conn, taking, rows, TEACHING)
-
-
-async def take_curriculum(conn: Connection, taking: Taking, rows: Sequence[Placed[CurriculumRecord]]) -> Outcome:
-    """Takes the hours of the curriculum plan."""
-    return await take_facts(conn, taking, rows, CURRICULUM)
-
-
-async def take_timetable(conn: Connection, taking: Taking, rows: Sequence[Placed[SlotRecord]]) -> Outcome:
-    """Takes weekly lessons; they show in the group's timetable."""
-    return await take_facts(conn, taking, rows, TIMETABLE)
-
-
-async def take_lessons(conn: Connection, taking: Taking, rows: Sequence[Placed[LessonRecord]]) -> Outcome:
-    """Takes dated lessons."""
-    return await take_facts(conn, taking, rows, LESSONS)
-
-
-async def take_substitutions(conn: Connection, taking: Taking, rows: Sequence[Placed[SubstitutionRecord]]) -> Outcome:
-    """Takes substitutions, moved and cancelled lessons."""
-    return await take_facts(conn, taking, rows, SUBSTITUTIONS)
-
-
-async def take_control_works(conn: Connection, taking: Taking, rows: Sequence[Placed[ControlWorkRecord]]) -> Outcome:
-    """Takes the schedule of control works; what clashes is refused unless it is forced."""
-    return await take_facts(conn, taking, rows, CONTROL_WORKS)
-
-
-async def take_homework(conn: Connection, taking: Taking, rows: Sequence[Placed[HomeworkRecord]]) -> Outcome:
-    """Takes homework."""
-    return await take_facts(conn, taking, rows, HOMEWORK)
-
-
-async def take_recommendations(
-    conn: Connection, taking: Taking, rows: Sequence[Placed[RecommendationRecord]]
-) -> Outcome:
-    """Takes recommendations and observations."""
-    return await take_facts(conn, taking, rows, RECOMMENDATIONS)
-
-
-async def take_attendance(conn: Connection, taking: Taking, rows: Sequence[Placed[AttendanceRecord]]) -> Outcome:
-    """Takes absence and lateness."""
-    return await take_facts(conn, taking, rows, ATTENDANCE)
 
 
 async def judge_control_works(
