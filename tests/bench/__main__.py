@@ -1,4 +1,5 @@
-"""`make bench`: a grade's whole path (see `full_path`), then the import of a school's pack (see `import_path`).
+"""`make bench`: a grade's whole path (see `full_path`), the import of a school's pack (see `import_path`), and a
+district's statistics (see `district_statistics`).
 
 `make bench ARGS="--only import --results 1000000"` runs one of them, larger.
 """
@@ -6,15 +7,24 @@
 import argparse
 import sys
 
-from tests.bench import full_path, import_path
+from tests.bench import district_statistics, full_path, import_path
 
 parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-parser.add_argument("--only", choices=("path", "import"), help="one of the benchmarks; otherwise both")
+parser.add_argument("--only", choices=("path", "import", "statistics"), help="one of the benchmarks; otherwise all")
 parser.add_argument("--grades", type=int, default=full_path.GRADES, help="final grades on the whole path")
 parser.add_argument("--students", type=int, default=full_path.STUDENTS, help="students of the district they are of")
 parser.add_argument("--results", type=int, default=import_path.RESULTS, help="results in the OneRoster pack")
+parser.add_argument("--marks", type=int, default=district_statistics.MARKS, help="marks of the district")
 arguments = parser.parse_args()
-if arguments.only != "import":
+wanted = {arguments.only} if arguments.only else {"path", "import", "statistics"}
+if "path" in wanted:
     full_path.run(arguments.grades, arguments.students)
-if arguments.only != "path" and not import_path.run(arguments.results):
-    sys.exit(1)
+within_limits = [
+    run(size)
+    for name, run, size in (
+        ("import", import_path.run, arguments.results),
+        ("statistics", district_statistics.run, arguments.marks),
+    )
+    if name in wanted
+]
+sys.exit(0 if all(within_limits) else 1)
