@@ -2,6 +2,7 @@
 
 import random
 import statistics
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given, settings
@@ -19,7 +20,7 @@ from services.gradebook.forecast.evaluation import (
     scored,
 )
 from services.gradebook.forecast.history import Case, History, NoHistory, Row, earlier_periods
-from services.gradebook.forecast.model import HistoryForecaster
+from services.gradebook.forecast.model import CHOICES, HistoryForecaster, Widths
 from services.gradebook.forecast.scale import nearest_grade, shares
 from tests.support.past_grades import WORLDS, Maker
 
@@ -136,6 +137,29 @@ def test_the_trend_counts():
     taught, _ = divided(WORLDS["back_to_the_mean"], 1)
     rising, falling = HistoryForecaster.learn(taught).predict([a_case(3, 3, 4), a_case(5, 5, 4)])
     assert falling.five > rising.five
+
+
+def weight_of_the_trend(taught: list[Case], choices: Sequence[Widths]) -> float:
+    """By how much a five is more probable after 5, 4 than after 3, 4."""
+    rising, falling = HistoryForecaster.learn(taught, choices).predict([a_case(3, 4), a_case(5, 4)])
+    return falling.five - rising.five
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_300_students_do_not_settle_how_much_the_trend_may_matter_but_3000_do(seed: int):
+    """The evidence is for much in this school. 0: as the choices say that allow little, 1: as those that allow most."""
+
+    def place(students: int) -> float:
+        history = History.of(WORLDS["fine_8_12_16"](random.Random(seed), students))
+        taught = history.cases("3", ("1", "2"))
+        little, much = (
+            weight_of_the_trend(taught, [widths for widths in CHOICES if widths.change == edge.change])
+            for edge in (min(CHOICES), max(CHOICES))
+        )
+        return (weight_of_the_trend(taught, CHOICES) - little) / (much - little)
+
+    assert 0.7 < place(300) < 0.9
+    assert place(3000) > 0.95
 
 
 def test_the_same_past_gives_the_same_forecast_in_any_order_of_pupils():
