@@ -1,12 +1,11 @@
 """Settings of the cabinet; every knob has its unit in its name."""
 
 from datetime import timedelta
-from ipaddress import IPv4Network, IPv6Network
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
-from pydantic import Field, field_validator
-from pydantic_settings import NoDecode
+from pydantic import Field
 
+from chassis.addresses import TrustedProxies
 from chassis.settings import ServiceSettings
 from services.cabinet.domain import Rules
 
@@ -43,7 +42,7 @@ class Settings(ServiceSettings):
     """After so many of one login from all addresses together every further attempt waits."""
     sign_in_slow_seconds: float = Field(default=3, ge=0, le=30)
     """How long such an attempt waits before its password is looked at, the right one too."""
-    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
+    trusted_proxies: TrustedProxies = ()
     """Networks of the proxies before us, separated by commas. `X-Forwarded-For` is believed from them alone."""
 
     argon2_time_cost: int = Field(default=2, ge=1)
@@ -55,11 +54,6 @@ class Settings(ServiceSettings):
 
     acknowledgement_batch: int = Field(default=200, ge=1)
     """Students looked at in one round of the acknowledging loop."""
-
-    @field_validator("trusted_proxies", mode="before")
-    @classmethod
-    def _separated_by_commas(cls, value: object) -> object:
-        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
     @property
     def rules(self) -> Rules:

@@ -24,7 +24,10 @@ async def build(settings: Settings) -> Service:
         settings=settings,
         database=database,
         title="Sutki: gradebook",
-        routers=[make_router(database, clock, settings), oneroster_router(database, clock, settings.public_url)],
+        routers=[
+            make_router(database, clock, settings),
+            oneroster_router(database, clock, settings.public_url, settings.token_limits()),
+        ],
         consumers=[disclosures(database, clock)],
         loops=[
             watch(database, clock, settings),

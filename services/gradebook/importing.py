@@ -7,19 +7,21 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from chassis.clock import Clock
 from chassis.crash import crash_here
 from chassis.database import DISTRICT, Connection, Database, school
-from services.gradebook import metrics, queries, roster_queries
+from services.gradebook import journal_queries, metrics, queries, roster_queries
 from services.gradebook.domain import Identity
 from services.gradebook.exchange import ExchangeError, Limits, Piece, Read, Rejection, Report, Source, Step, open_source
 from services.gradebook.placing import place
-from services.gradebook.records import Record, RecordKind
+from services.gradebook.records import MarkRecord, Record, RecordKind, TeachingRecord
 from services.gradebook.rejections import Code
 from services.gradebook.spool import Spool
-from services.gradebook.taking import BATCH, Outcome, Taking, take
+from services.gradebook.taking import BATCH, Outcome, Placed, Taking, take
+from services.gradebook.trial import Trial
 
 Progress = Callable[[str, int, int | None], None]
 """Told what is under way, how many rows of it are done, and of how many (None: not known).
@@ -123,23 +125,20 @@ class _Import:
     school_id: UUID | None
     report: Report
     progress: Progress | None
-    trial: Connection | None = None
-    """A dry run's only transaction."""
+    trial: Trial | None = None
+    """Set in a dry run."""
 
     @asynccontextmanager
     async def begun(self) -> AsyncIterator[None]:
-        """Around all steps: a dry run is one transaction that is taken back at the end."""
+        """Around all steps: what a dry run does is taken back at the end."""
         if not self.report.dry_run:
             yield
             return
-        async with self._new_transaction() as conn:
-            trial = conn.transaction()
-            await trial.start()
-            self.trial = conn
-            try:
-                yield
-            finally:
-                await trial.rollback()
+        self.trial = Trial(self._new_transaction, self._take_rows)
+        try:
+            yield
+        finally:
+            await self.trial.end()
 
     @asynccontextmanager
     async def _new_transaction(self) -> AsyncIterator[Connection]:
@@ -153,11 +152,13 @@ class _Import:
             if self.trial is None:
                 yield await stack.enter_async_context(self._new_transaction())
             else:
-                await stack.enter_async_context(self.trial.transaction())
+                await self.trial.rest()
+                conn = await self.trial.connection()
+                await stack.enter_async_context(conn.transaction())
                 if self.school_id is not None:
                     # What a step before has seen of the whole district is not seen by the next.
-                    await roster_queries.see_own_school(self.trial, self.school_id)
-                yield self.trial
+                    await roster_queries.see_own_school(conn, self.school_id)
+                yield conn
 
     async def _taking(self, conn: Connection, school_id: UUID | None) -> Taking:
         return Taking(
@@ -176,7 +177,7 @@ class _Import:
         for kind in step.kinds:
             for school_id in spool.parts(kind):
                 outcome = await self._take_school(
-                    kind, school_id, spool, lambda: self._tell(step, total - spool.rows, total)
+                    step, kind, school_id, spool, lambda: self._tell(step, total - spool.rows, total)
                 )
                 self._include(step, kind, outcome)
 
@@ -218,6 +219,7 @@ class _Import:
             return
         async with self._transaction() as conn:
             taking = await self._taking(conn, self.school_id)
+            records = await _as_in_journal(conn, taking, records)
             placed = await place(conn, taking, [read.record for read in records])
         for read, school_or_fault in zip(records, placed, strict=True):
             if isinstance(school_or_fault, UUID | None):
@@ -226,16 +228,33 @@ class _Import:
                 self._reject(step, read.record, read.line, school_or_fault.code, school_or_fault.field)
 
     async def _take_school(
-        self, kind: RecordKind, school_id: UUID | None, spool: Spool, tell: Callable[[], None]
+        self, step: Step, kind: RecordKind, school_id: UUID | None, spool: Spool, tell: Callable[[], None]
     ) -> Outcome:
         outcome = Outcome()
+        take_rows = self._take_marks_apart if step.lessons_apart and kind is RecordKind.MARKS else self._take_rows
+        batches = spool.batches(kind, school_id, BATCH)
+        if self.trial is not None:
+            for batch in batches:
+                outcome.include(await self.trial.attempt(kind, school_id, batch, take_rows))
+                tell()
+            return outcome
         async with self._transaction() as conn:
-            taking = await self._taking(conn, school_id)
-            for batch in spool.batches(kind, school_id, BATCH):
-                outcome.include(await take(conn, kind, taking, batch))
+            for batch in batches:
+                outcome.include(await take_rows(conn, kind, school_id, batch))
                 tell()
         crash_here("gradebook.after_commit")
         return outcome
+
+    async def _take_rows(
+        self, conn: Connection, kind: RecordKind, school_id: UUID | None, rows: Sequence[Placed[Any]]
+    ) -> Outcome:
+        return await take(conn, kind, await self._taking(conn, school_id), rows)
+
+    async def _take_marks_apart(
+        self, conn: Connection, kind: RecordKind, school_id: UUID | None, rows: Sequence[Placed[Any]]
+    ) -> Outcome:
+        taking = await self._taking(conn, school_id)
+        return await take(conn, kind, taking, await _without_unknown_lessons(conn, taking, rows))
 
     def _include(self, step: Step, kind: RecordKind, outcome: Outcome) -> None:
         counts = self.report.of(kind)
@@ -255,7 +274,44 @@ class _Import:
 
     def _tell(self, step: Step, done: int, total: int) -> None:
         if self.progress is not None and step.kinds:
-            self.progress(str(step.kinds[0]) if len(step.kinds) == 1 else "results", done, total)
+            of_one = len(step.kinds) == 1 or RecordKind.MEMBERS in step.kinds
+            self.progress(str(step.kinds[0]) if of_one else "results", done, total)
+
+
+async def _without_unknown_lessons(
+    conn: Connection, taking: Taking, batch: Sequence[Placed[Record]]
+) -> list[Placed[Record]]:
+    """The marks; those whose lesson the journal does not know are taken without it, and with it once it is known."""
+    named = {row.record.lesson_id for row in batch if isinstance(row.record, MarkRecord)} - {None}
+    ids = {name: taking.identity.of("lesson", name) for name in named if name is not None}
+    known = await journal_queries.lessons_at(conn, list(ids.values()), taking.home()) if ids else set()
+    unknown = {name for name, lesson_id in ids.items() if lesson_id not in known}
+    return [
+        Placed(row.place, row.record.model_copy(update={"lesson_id": None}))
+        if isinstance(row.record, MarkRecord) and row.record.lesson_id in unknown
+        else row
+        for row in batch
+    ]
+
+
+async def _as_in_journal(conn: Connection, taking: Taking, reads: Sequence[Read]) -> list[Read]:
+    """The records; where a file says only who teaches a group, with what the journal knows of the group."""
+    alone = [read.record for read in reads if read.as_in_journal and isinstance(read.record, TeachingRecord)]
+    if not alone:
+        return list(reads)
+    ids = taking.identity.of_each("teaching", (record.teaching_id for record in alone))
+    groups = taking.identity.of_each("group", (record.group_id for record in alone))
+    known = iter(
+        await journal_queries.taught(
+            conn, [ids[record.teaching_id] for record in alone], [groups[record.group_id] for record in alone]
+        )
+    )
+    return [
+        read._replace(record=read.record.model_copy(update=dict(zip(("role", "subject_id"), next(known), strict=True))))
+        if read.as_in_journal and isinstance(read.record, TeachingRecord)
+        else read
+        for read in reads
+    ]
 
 
 def _next(pieces: Iterator[Piece]) -> list[Piece]:

@@ -17,6 +17,25 @@ async def lessons_at(conn: Connection, lesson_ids: Sequence[UUID], school_id: UU
     return {row["lesson_id"] for row in await conn.fetch(_LESSONS_AT, lesson_ids, school_id)}
 
 
+# What is kept of it already counts before what the group has.
+_TAUGHT = """
+SELECT coalesce(t.role, CASE WHEN g.subject_id IS NULL THEN 'class_teacher' ELSE 'subject_teacher' END) AS role,
+       s.external_id AS subject
+FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY AS n (teaching_id, group_id, place)
+LEFT JOIN teaching AS t ON t.teaching_id = n.teaching_id AND t.group_id = n.group_id
+LEFT JOIN study_groups AS g ON g.group_id = n.group_id
+LEFT JOIN subjects AS s ON s.subject_id = CASE WHEN t.teaching_id IS NULL THEN g.subject_id ELSE t.subject_id END
+ORDER BY n.place
+"""
+
+
+async def taught(
+    conn: Connection, teaching_ids: Sequence[UUID], group_ids: Sequence[UUID]
+) -> list[tuple[str, str | None]]:
+    """As whom somebody teaches a group and what, by the source's id: what is kept, otherwise what the group is for."""
+    return [(row["role"], row["subject"]) for row in await conn.fetch(_TAUGHT, teaching_ids, group_ids)]
+
+
 # A class is its own class; a group's classes are those that its members are in.
 _CLASSES_OF_GROUPS = """
 SELECT g.group_id, CASE WHEN g.kind = 'class' THEN ARRAY[g.group_id] ELSE coalesce((

@@ -20,6 +20,11 @@ RECORDS = Counter(
 IMPORTS = Counter(
     "sutki_gradebook_imports_total", "Imports of files, by exit code: 0 all taken, 1 none, 2 some.", ["code"]
 )
+TOKEN_REQUESTS = Counter(
+    "sutki_gradebook_token_requests_total",
+    "Requests for OneRoster's access tokens, by outcome: known, wrong (somebody may be guessing), limited.",
+    ["outcome"],
+)
 UNDISCLOSED_AGE = Gauge(
     "sutki_gradebook_oldest_undisclosed_seconds",
     "Age of the oldest released result that no recipient has yet, as the publisher tells; 0: none waits.",

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from chassis.database import Connection
 from services.gradebook import queries
+from services.gradebook.closing.fulfilling import resolve
 from services.gradebook.domain import Identity
 
 _EXISTS = {
@@ -29,6 +30,9 @@ async def meant(conn: Connection, source: str, kind: str, name: str) -> UUID | N
         name: the journal's id, or ours.
     """
     own = Identity(await queries.identity_key(conn), source).of(kind, name)
+    if kind == "final_grade":
+        # A deferral may have told of it before the journal named its grade.
+        own = (await resolve(conn, [own]))[own]
     candidates = [own]
     with suppress(ValueError):
         candidates.append(UUID(name))

@@ -35,6 +35,18 @@ async def lock(conn: Connection, what: str) -> None:
     await conn.execute(_LOCK, f"gradebook/{what}")
 
 
+_SOMEBODY_WAITS = """
+SELECT EXISTS (
+    SELECT FROM pg_locks AS wanted WHERE NOT wanted.granted AND pg_backend_pid() = ANY (pg_blocking_pids(wanted.pid))
+)
+"""
+
+
+async def somebody_waits(conn: Connection) -> bool:
+    """Whether another transaction waits for a lock of this one."""
+    return bool(await conn.fetchval(_SOMEBODY_WAITS))
+
+
 _PLAN_ANEW = "SET LOCAL plan_cache_mode = force_custom_plan"
 
 

@@ -1,11 +1,14 @@
 """What the gradebook needs to know."""
 
+from datetime import timedelta
 from typing import ClassVar
 
 from pydantic import Field
 
+from chassis.addresses import TrustedProxies
 from chassis.settings import ServiceSettings
 from services.gradebook.exchange import Limits
+from services.gradebook.oneroster_rest.token_limits import TokenLimits
 
 
 class Settings(ServiceSettings):
@@ -34,8 +37,28 @@ class Settings(ServiceSettings):
     """How long the feed of changes goes back: more than a school year."""
     public_url: str = Field(default="", pattern=r"^(https?://[^\s?#]+)?$")
     """Where other systems reach this API when a proxy stands before it; empty: where they asked. Links lead there."""
+    token_window_seconds: float = Field(default=900, gt=0)
+    """Requests for OneRoster's access tokens are counted over this time."""
+    token_failures_per_client: int = Field(default=10, ge=1)
+    """Wrong secrets of one client from one address. Over all addresses, anybody could shut out anybody's client."""
+    token_failures_per_address: int = Field(default=100, ge=1)
+    """Wrong secrets from one address, of whatever client."""
+    tokens_per_client: int = Field(default=400, ge=1)
+    """Requests with the right secret; a token lasts an hour, so that a client needs few."""
+    trusted_proxies: TrustedProxies = ()
+    """Networks of the proxies before us, separated by commas. `X-Forwarded-For` is believed from them alone."""
     watch_seconds: float = Field(default=15, gt=0)
     """How often it is measured how long results have been on their way to the family."""
+
+    def token_limits(self) -> TokenLimits:
+        """How often access tokens may be asked for."""
+        return TokenLimits(
+            window=timedelta(seconds=self.token_window_seconds),
+            failures_per_client=self.token_failures_per_client,
+            failures_per_address=self.token_failures_per_address,
+            requests_per_client=self.tokens_per_client,
+            trusted_proxies=self.trusted_proxies,
+        )
 
     def limits(self) -> Limits:
         """What an import may unpack."""

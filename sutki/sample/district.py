@@ -32,7 +32,6 @@ from sutki.sample.records import (
     FinalGrade,
     Group,
     Holiday,
-    Lead,
     Mark,
     Member,
     Period,
@@ -77,7 +76,6 @@ class District:
     representatives: list[Representation] = field(default_factory=list)
     groups: list[Group] = field(default_factory=list)
     members: list[Member] = field(default_factory=list)
-    leads: list[Lead] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
     final_grades: list[FinalGrade] = field(default_factory=list)
     exam_results: list[ExamResult] = field(default_factory=list)
@@ -168,7 +166,6 @@ def _add_families(district: District, homes: list[Family]) -> None:
 def _add_teaching(district: District, teaching: Teaching) -> None:
     district.groups += teaching.groups
     district.members += teaching.members
-    district.leads += teaching.leads + teaching.class_teachers
     district.people += [
         Person(person_id, "teacher", *name, None, teaching.school.school_id) for person_id, name in teaching.teachers
     ]

@@ -246,17 +246,20 @@ class OneRoster:
     def _enrollments(self) -> bytes:
         school = self._school.school_id
         students = [
-            (f"{member.group_id}-{member.person_id}", member.group_id, school, member.person_id, "student", "", "", "")
+            (f"{member.group_id}-{member.person_id}", member.group_id, school, member.person_id, "student", *[""] * 5)
             for member in self._district.members
             if member.group_id in self._grades
         ]
         teachers = [
-            (f"{lead.group_id}-{lead.person_id}", lead.group_id, school, lead.person_id, "teacher", True, "", "")
-            for lead in self._district.leads
-            if lead.group_id in self._grades
-        ]
+            # The ids of teaching.csv: what both files say is one thing.
+            (one.teaching_id, one.group_id, school, one.teacher_id, "teacher", one.role == "class_teacher",
+             one.starts_on, "", one.role, one.subject_id)
+            for one in self._district.teaching
+            if one.group_id in self._grades
+        ]  # fmt: skip
         columns = ("classSourcedId", "schoolSourcedId", "userSourcedId", "role", "primary", "beginDate", "endDate")
-        return self._table(columns, [*students, *teachers])
+        own = ("metadata.teachingRole", "metadata.subjectSourcedId")
+        return self._table((*columns, *own), [*students, *teachers])
 
     def _category(self, code: str) -> str:
         return f"{self._school.school_id}-category-{code}"

@@ -62,7 +62,6 @@ class Teaching:
     school: School
     groups: list[Group] = field(default_factory=list)
     members: list[Member] = field(default_factory=list)
-    leads: list[Lead] = field(default_factory=list)
     class_teachers: list[Lead] = field(default_factory=list)
     teachers: list[tuple[str, Name]] = field(default_factory=list)
     lessons: list[Lesson] = field(default_factory=list)
@@ -180,7 +179,6 @@ def _taught(
     teacher_id = staff.teacher_of(course, grade, classes)
     weekly = hours(course, grade)
     teaching.lessons.append(Lesson(group.group_id, course, grade, students, teacher_id, weekly, classes))
-    teaching.leads.append(Lead(group.group_id, teacher_id))
 
 
 def _group(teaching: Teaching, place: _Place, course: str, students: list[Child]) -> Group:
@@ -206,7 +204,6 @@ def _individual_plans(rng: Random, teaching: Teaching, staff: "_Staff", children
         teacher_id = staff.teacher_of(_PLAN_COURSE, child.grade, own, weekly=1)
         lesson = Lesson(group.group_id, _PLAN_COURSE, child.grade, [child], teacher_id, 1, own, apart=True)
         teaching.lessons.append(lesson)
-        teaching.leads.append(Lead(group.group_id, teacher_id))
 
 
 class _Staff:

@@ -75,10 +75,11 @@ class Provider:
         return [item["sourcedId"] for item in await self.read(path, by=by, **query)]
 
 
-async def provider_of(journal: Journal) -> Provider:
-    """The API of a journal with schools 1 and 2. The caller closes `http`."""
-    settings = Settings(database_url="unused", kafka_bootstrap="unused")
-    service = Service(settings, journal.database, "Gradebook", routers=[make_router(journal.database, journal.clock)])
+async def provider_of(journal: Journal, **options: Any) -> Provider:
+    """The API of a journal with schools 1 and 2, with these settings. The caller closes `http`."""
+    settings = Settings(database_url="unused", kafka_bootstrap="unused", **options)
+    router = make_router(journal.database, journal.clock, settings.public_url, settings.token_limits())
+    service = Service(settings, journal.database, "Gradebook", routers=[router])
     schools = {number: await journal.id_of("school", number) for number in ("1", "2")}
     async with journal.database.transaction(DISTRICT) as conn:
         secrets = {number: await create_client(conn, school_id=id_, label=number) for number, id_ in schools.items()}

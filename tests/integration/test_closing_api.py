@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from services.gradebook.records import RecordKind
+from sutki import console
 from sutki.cli import app
 from tests.integration.test_closing_periods import PLAN, a_mark, complete
 from tests.integration.test_gradebook_api import Api, api
@@ -115,6 +116,28 @@ async def test_a_deferral_is_asked_for_decided_on_and_listed(office: Api) -> Non
     assert ended.json()["state"] == "cancelled"
 
 
+async def test_a_grade_that_ended_a_deferral_is_explained_and_corrected_by_the_journals_name(office: Api) -> None:
+    asked = await office.post("/v1/schools/{1}/deferrals", DEFERRAL)
+    where = f"/v1/schools/{{1}}/deferrals/{asked.json()['deferral_id']}"
+    assert (await office.post(where + "/decision", {"decision": "approve"})).status_code == 200
+    await send(office.journal, RecordKind.FINAL_GRADES, a_grade("late", subject_id="rus"))
+    results = await office.call(
+        "GET", f"/v1/schools/{{1}}/students/{await office.journal.id_of('person', 's1')}/results"
+    )
+    (result_id,) = [row["result_id"] for row in results.json()["results"] if row["external_id"] == "late"]
+    assert result_id != str(await office.journal.id_of("final_grade", "late"))
+
+    told = await office.post("/v1/schools/{1}/final-grades/late/reason", {"reason": "Контрольная написана позже"})
+    assert told.status_code == 204
+    corrected = await office.post("/v1/schools/{1}/final-grades/late/correct", {"value": "5", "reason": "Пересдача"})
+    assert (corrected.status_code, corrected.json()["result_id"], corrected.json()["value"]) == (200, result_id, "5")
+    reasons = await office.journal.rows("SELECT result_id, reason FROM grade_reasons ORDER BY value_revision")
+    assert [(str(row["result_id"]), row["reason"]) for row in reasons] == [
+        (result_id, "Контрольная написана позже"),
+        (result_id, "Пересдача"),
+    ]
+
+
 async def test_statistics_and_summary_sheets_as_json_and_as_workbooks(office: Api) -> None:
     counted = (await office.call("GET", "/v1/schools/{1}/periods/q1/statistics", params={"by": "subject"})).json()
     (algebra, russian) = counted["rows"]
@@ -154,7 +177,8 @@ async def command_line(
     assert (await district.take({"curriculum": PLAN})).exit_code == 0
     monkeypatch.setenv("SUTKI_GRADEBOOK_DATABASE_URL", (await service_database.urls("gradebook")).app)
     monkeypatch.setenv("SUTKI_KAFKA_BOOTSTRAP", "unused")
-    monkeypatch.setenv("COLUMNS", "200")
+    for terminal in (console.out, console.err):
+        monkeypatch.setattr(terminal, "width", 200)
     monkeypatch.chdir(tmp_path)
     return district
 

@@ -92,10 +92,40 @@ async def test_plain_files_bring_the_whole_journal_over(
     assert await contents(empty) == before
 
 
+async def test_no_text_of_plain_files_runs_as_a_formula_and_each_comes_back_as_it_was(
+    service_database: Callable[[str], Awaitable[Database]], empty: Database, tmp_path: Path
+) -> None:
+    database = await service_database("gradebook")
+    source = a_journal(tmp_path / "source", Random(5), kinds=frozenset({"schools", "subjects"}))
+    texts = ["=1+1", "+7 900", "-", "@SUM(A1)", "'=1", "''-1", "'т Хофт", "О'Нил", '=HYPERLINK("http://x";"5")']
+    people = [
+        "person_id,role,family,given,school_id",
+        *(f"=x{n},teacher,t{n},Анна,school/1" for n in range(len(texts))),
+    ]
+    (source / "people.csv").write_text("\n".join(people), encoding="utf-8")
+    await take(database, source)
+    async with database.transaction(DISTRICT) as conn:
+        for number, text in enumerate(texts):
+            await conn.execute("UPDATE person_records SET family = $1 WHERE family = $2", text, f"t{number}")
+    await export_plain(database, tmp_path / "out", Wanted())
+    for file in (tmp_path / "out").iterdir():
+        with file.open(encoding="utf-8", newline="") as lines:
+            assert not any(
+                cell.startswith(("=", "+", "-", "@", "\t", "\r")) for row in csv.reader(lines) for cell in row
+            )
+    before = await contents(database)
+    assert changed(await take(database, tmp_path / "out")) == {}
+    await take(empty, tmp_path / "out")
+    assert await contents(empty) == before
+    async with empty.transaction(DISTRICT) as conn:
+        kept = [row["family"] for row in await conn.fetch("SELECT family FROM person_records")]
+    assert sorted(kept) == sorted(texts)
+
+
 ONEROSTER_KINDS = frozenset(
     {
-        "schools", "subjects", "periods", "people", "groups", "members", "representatives", "marks", "final_grades",
-        "exam_results",
+        "schools", "subjects", "periods", "people", "groups", "members", "representatives", "teaching", "marks",
+        "final_grades", "exam_results",
     }
 )  # fmt: skip
 
@@ -139,6 +169,26 @@ async def test_a_oneroster_pack_is_clean_changes_nothing_here_and_brings_the_sam
     assert standard(await contents(empty)) == standard(await contents(database))
 
 
+async def test_a_oneroster_pack_alone_brings_every_mark_and_after_the_lessons_also_the_lesson_of_each(
+    service_database: Callable[[str], Awaitable[Database]], empty: Database, tmp_path: Path
+) -> None:
+    database = await service_database("gradebook")
+    await take(database, a_journal(tmp_path / "source", Random(3)))
+    pack, plain = tmp_path / "pack.zip", tmp_path / "plain"
+    await export_oneroster(database, pack, Wanted(), "1.2")
+    await export_plain(database, plain, Wanted())
+    await take(empty, pack)
+    async with database.transaction(DISTRICT) as conn:
+        columns = [column.name for column in (await conn.prepare(RECORDS[RecordKind.MARKS])).get_attributes()]
+    lesson = columns.index("lesson_id")
+    here, there = (await contents(database))["marks"], (await contents(empty))["marks"]
+    assert any(mark[lesson] for mark in here)
+    assert there == [(*mark[:lesson], "", *mark[lesson + 1 :]) for mark in here]
+    await take(empty, plain)
+    await take(empty, pack)
+    assert (await contents(empty))["marks"] == here
+
+
 async def test_a_change_since_an_instant_is_small_and_brings_another_journal_up_to_date(
     service_database: Callable[[str], Awaitable[Database]], empty: Database, tmp_path: Path
 ) -> None:
@@ -151,7 +201,7 @@ async def test_a_change_since_an_instant_is_small_and_brings_another_journal_up_
         clock.advance(timedelta(hours=1))
         change = tmp_path / f"change-{form}"
         change.mkdir()
-        rewrite(source / "marks.csv", change / "marks.csv", place, value="2" if place else "1")
+        rewrite(source / "marks.csv", change / "marks.csv", place, value="1")
         rewrite(source / "final_grades.csv", change / "final_grades.csv", place, state="withdrawn")
         assert (await import_files(database, clock, change)).rejections == []
         out, wanted = tmp_path / f"out-{form}.zip", Wanted(since=clock.at)

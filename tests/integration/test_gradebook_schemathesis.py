@@ -84,14 +84,14 @@ async def serving(district: Journal) -> AsyncIterator[Served]:
         await service.database.close()
 
 
-def _operations(served: Served) -> list[Any]:
+def _operations(served: Served, paths: str) -> list[Any]:
     for methods in served.document["paths"].values():
         for operation in methods.values():
             for content in operation.get("requestBody", {}).get("content", {}).values():
                 if "maxItems" in content["schema"]:
                     # Thousands of records say no more than a few, and take long to make up.
                     content["schema"]["maxItems"] = 3
-    schema = schemathesis.openapi.from_dict(served.document).include(path_regex="^/v1/")
+    schema = schemathesis.openapi.from_dict(served.document).include(path_regex=paths)
     operations: Iterator[Any] = schema.get_all_operations()
     return [found.ok() for found in operations]
 
@@ -132,8 +132,10 @@ def _try(operation: Any, mode: GenerationMode, served: Served, examples: int, *,
     return seen
 
 
-def _explore(served: Served, seconds: float, examples: int) -> tuple[dict[str, Counter[int]], list[str]]:
-    """Every operation in both ways, again and again until the time is over.
+def explore(
+    served: Served, seconds: float, examples: int, paths: str = "^/v1/"
+) -> tuple[dict[str, Counter[int]], list[str]]:
+    """Every operation of these paths in both ways, again and again until the time is over.
 
     Returns:
         The statuses of each operation's answers, and what was wrong.
@@ -141,7 +143,7 @@ def _explore(served: Served, seconds: float, examples: int) -> tuple[dict[str, C
     started = time.monotonic()
     answers: dict[str, Counter[int]] = defaultdict(Counter)
     faults: list[str] = []
-    operations = _operations(served)
+    operations = _operations(served, paths)
     turns = ((turn, *each) for turn in itertools.count() for each in itertools.product(GenerationMode, operations))
     for turn, mode, operation in turns:
         if faults or (turn and time.monotonic() - started > seconds):
@@ -159,7 +161,7 @@ def _explore(served: Served, seconds: float, examples: int) -> tuple[dict[str, C
 @pytest.mark.timeout(180)
 async def test_every_answer_is_one_that_the_document_tells_of(district: Journal) -> None:
     async with serving(district) as served:
-        answers, faults = await asyncio.to_thread(_explore, served, SECONDS, EXAMPLES)
+        answers, faults = await asyncio.to_thread(explore, served, SECONDS, EXAMPLES)
         statuses = sum(answers.values(), Counter[int]())
         assert not faults, "\n".join(faults)
     assert len(answers) > 70, answers

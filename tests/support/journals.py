@@ -11,8 +11,9 @@ Row = dict[str, object]
 _TEXTS = (
     "Задачи № 1–5, с. 12", 'Читать "Мцыри"; выучить', "Первая строка\nвторая, со знаком ;\n\nчетвёртая", "=2+2", "-1",
     "Ёлка, «кавычки» и | черта", " пробелы по краям ", "O'Брайен", "100 %", "😀",
+    "+7 900", "@SUM(A1)", '=HYPERLINK("http://x")', "''=1", "'- было",
 )  # fmt: skip
-_NAMES = ("Примерова", "Образцов", "Учителева", "Иванов-Петров", "О'Нил", "Ёжикова", "д'Артаньян")
+_NAMES = ("Примерова", "Образцов", "Учителева", "Иванов-Петров", "О'Нил", "Ёжикова", "д'Артаньян", "=Примеров", "-Ян")
 _GIVEN = ("Анна", "Борис", "Глеб", "Дарья", "Ян", "Пётр")
 _FIRST, _LAST = date(2026, 9, 1), date(2026, 10, 23)
 
@@ -144,6 +145,13 @@ class _Journal:
         about = {"group_id": study, "subject_id": "alg"}
         self._add("teaching", teaching_id=f"{study}-t", teacher_id=teacher, starts_on=_FIRST, **about)
         self._add("teaching", teaching_id=f"{klass}-t", teacher_id=teachers[1], group_id=klass, role="class_teacher")
+        # One teacher with two subjects of one class, and somebody who looks after a group that has a subject.
+        for subject in ("rus", "pe"):
+            self._add(
+                "teaching", teaching_id=f"{klass}-{subject}", teacher_id=teacher, group_id=klass, subject_id=subject,
+                author_id=teachers[1],
+            )  # fmt: skip
+        self._add("teaching", teaching_id=f"{study}-h", teacher_id=teachers[1], group_id=study, role="class_teacher")
         period = f"{school}-{'quarter' if level < 10 else 'half_year'}-1"
         self._add(
             "curriculum", curriculum_id=f"{study}-c", period_id=period, lesson_type="new_material",

@@ -4,8 +4,8 @@ from ipaddress import ip_network
 
 import pytest
 
+from chassis.addresses import client_address, counted_address
 from services.cabinet.settings import Settings
-from services.cabinet.web.addresses import client_address, counted_address
 
 PROXIES = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import zipfile
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -454,3 +455,84 @@ def test_enrollments_bring_the_days_in_the_group_and_results_what_was_said(tmp_p
     member = records[RecordKind.MEMBERS][0]
     assert (member["joined_on"], member["left_on"]) == ("2026-09-01", "2026-12-31")
     assert len(records[RecordKind.MARKS][0]["comment"]) == 500
+
+
+ENROLLED = {"sourcedId": "e1", "classSourcedId": "7a-alg", "userSourcedId": "t1", "role": "teacher"}
+
+
+def taught(path: Path, *rows: dict[str, str], **bundle: Rows) -> tuple[list[dict[str, Any]], list[Rejection]]:
+    """The teaching that enrollments state; what is not given of the bundle is as it was."""
+    made = a_bundle() | {"enrollments": [ENROLLED | row for row in rows]} | bundle
+    records, rejections = read(zipped(path / "a.zip", made))
+    assert RecordKind.MEMBERS not in records
+    return records.get(RecordKind.TEACHING, []), rejections
+
+
+def test_a_teacher_who_is_enrolled_teaches_the_class_the_subject_of_its_course(tmp_path: Path) -> None:
+    days = {"beginDate": "01.09.2026", "endDate": "2027-05-31", "primary": "true"}
+    teaching, rejections = taught(tmp_path, days, {"sourcedId": "e2", "role": "administrator"})
+    assert rejections == []
+    assert teaching == [
+        {
+            "teaching_id": "e1",
+            "teacher_id": "t1",
+            "group_id": "7a-alg",
+            "subject_id": "alg",
+            "starts_on": "2026-09-01",
+            "ends_on": "2027-05-31",
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("group", "primary", "role", "subject"),
+    [
+        ("7a", "", "class_teacher", None),
+        ("7a", "true", "class_teacher", None),
+        ("7a", "No", "subject_teacher", "alg"),
+        ("7a-alg", "", "subject_teacher", "alg"),
+        ("7a-alg", "true", "subject_teacher", "alg"),
+        ("7a-alg", "false", "subject_teacher", "alg"),
+    ],
+)
+def test_a_homerooms_teacher_is_its_class_teacher_unless_another_one_is_primary(
+    tmp_path: Path, group: str, primary: str, role: str, subject: str | None
+) -> None:
+    teaching, rejections = taught(tmp_path, {"classSourcedId": group, "primary": primary})
+    assert rejections == []
+    assert [(one.get("role", "subject_teacher"), one.get("subject_id")) for one in teaching] == [(role, subject)]
+
+
+def test_a_class_whose_course_is_no_subject_has_a_class_teacher_only(tmp_path: Path) -> None:
+    course = {"sourcedId": "alg", "title": "Классный час", "metadata.kind": "class"}
+    rows = [{"classSourcedId": "7a", "primary": "false"}, {"sourcedId": "e2"}]
+    teaching, rejections = taught(tmp_path, *rows, courses=[course])
+    assert {fault.file for fault in rejections} == {"results.csv"}
+    assert [(one["role"], one.get("subject_id")) for one in teaching] == [("class_teacher", None)] * 2
+
+
+def test_an_enrollment_may_name_role_and_subject_itself_and_faults_are_named_by_the_column(tmp_path: Path) -> None:
+    own = {"metadata.teachingRole": "subject_teacher", "metadata.subjectSourcedId": "rus", "primary": "true"}
+    wrong = {"sourcedId": "e2", "beginDate": "2026-09-02", "endDate": "2026-09-01"}
+    odd = {"sourcedId": "e3", "metadata.teachingRole": "tutor"}
+    teaching, rejections = taught(tmp_path, own | {"classSourcedId": "7a"}, wrong, odd)
+    assert [(one["group_id"], one["subject_id"]) for one in teaching] == [("7a", "rus")]
+    assert [(fault.line, fault.field) for fault in rejections] == [(3, "endDate"), (4, "metadata.teachingRole")]
+
+
+def test_an_enrollment_without_an_id_always_states_the_same_teaching_and_a_deleted_one_withdraws_it(
+    tmp_path: Path,
+) -> None:
+    teaching, rejections = taught(tmp_path, {"sourcedId": ""})
+    assert rejections == []
+    again, _ = taught(tmp_path, {"sourcedId": "", "status": "tobedeleted"})
+    assert again == [teaching[0] | {"state": "withdrawn"}]
+    other, _ = taught(tmp_path, {"sourcedId": "", "classSourcedId": "7a"})
+    assert other[0]["teaching_id"] != teaching[0]["teaching_id"]
+
+
+def test_a_row_in_which_former_exports_summed_up_what_somebody_teaches_is_passed_over(tmp_path: Path) -> None:
+    summary = blake2b(b"teacher\x1f7a-alg\x1ft1", digest_size=16).hexdigest()
+    teaching, rejections = taught(tmp_path, {"sourcedId": summary}, {"sourcedId": "e2"})
+    assert rejections == []
+    assert [one["teaching_id"] for one in teaching] == ["e2"]

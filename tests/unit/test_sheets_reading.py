@@ -8,9 +8,9 @@ import openpyxl
 import pytest
 import xlsxwriter
 
+from services.gradebook.exchange.guarding import guard, unguard
 from services.gradebook.exchange.sheets import Sheet, Trouble, read_workbook, text_of
 from services.gradebook.exchange.sheets.dates import from_serial, shows_a_date
-from services.gradebook.exchange.sheets.plain_text import guard, unguard
 from tests.support.workbooks import MAIN, data, raw_xlsx, styles
 
 MORNING = datetime.fromisoformat("2026-09-02T08:30")
@@ -121,7 +121,7 @@ def test_hidden_sheets_rows_and_columns_are_known_as_such(tmp_path: Path):
         sheet.hide()
     shown, hidden = read_workbook(path).sheets
     assert (shown.hidden, hidden.hidden) == (False, True)
-    assert (hidden.hidden_rows, hidden.hidden_columns) == ({2}, {3, 4})
+    assert (hidden.hidden_rows, hidden.hidden_columns) == ({2}, [range(3, 5)])
 
 
 def test_comments_stand_at_their_cells(tmp_path: Path):
@@ -167,10 +167,15 @@ def test_a_csv_is_read_in_every_encoding_and_with_every_delimiter(tmp_path: Path
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+7", "-5", "@cmd", "'=x", "\tx", "5", "", "'"])
+@pytest.mark.parametrize("text", ["=1+1", "+7", "-5", "@cmd", "'=x", "''=x", "\tx", "\r=x", "5", "", "'", "'т Хофт"])
 def test_a_guarded_text_comes_back_as_it_was(text: str):
     assert unguard(guard(text)) == text
-    assert not guard(text).startswith(("=", "+", "-", "@", "\t"))
+    assert not guard(text).startswith(("=", "+", "-", "@", "\t", "\r"))
+
+
+@pytest.mark.parametrize("text", ["'т Хофт", "О'Брайен", "'5", "''", "5", "№ 1 = 2"])
+def test_a_text_that_nobody_guarded_is_left_alone(text: str):
+    assert (guard(text), unguard(text)) == (text, text)
 
 
 def test_our_reader_and_another_see_the_same_in_what_a_writer_wrote(tmp_path: Path):

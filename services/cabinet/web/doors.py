@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from chassis.addresses import asker
 from contracts.values import Language
 from services.cabinet.handlers import Refusal, Refused, join, person_of_session, sign_in, sign_out
-from services.cabinet.web.addresses import client_address, counted_address
 from services.cabinet.web.errors import Forbidden
 from services.cabinet.web.rendering import render
 from services.cabinet.web.security import cookies_of, doors_of, local_path
@@ -24,9 +24,7 @@ def _require_own_form(request: Request, token: str) -> None:
 
 
 def _address(request: Request) -> str:
-    peer = request.client.host if request.client else "unknown"
-    forwarded = request.headers.getlist("x-forwarded-for")
-    return counted_address(client_address(peer, forwarded, doors_of(request).settings.trusted_proxies))
+    return asker(request, doors_of(request).settings.trusted_proxies)
 
 
 def _go_in(request: Request, token: str, onwards: str) -> Response:

@@ -41,14 +41,19 @@ OneRoster 1.1 and 1.2 CSV, bulk or delta (`status` = `tobedeleted` withdraws)
                       role. Further roles of a user of 1.1: metadata.furtherRoles (role@org, with commas)
     classes           homeroom → class, scheduled → study_group, or metadata.kind; the first of grades;
                       metadata.campusSourcedId. metadata.kind = none: no group, results in it have none
-    enrollments       role student → members, from beginDate to endDate
+    enrollments       role student → members, from beginDate to endDate; role teacher → teaching under the enrollment's
+                      id: of a homeroom its class teacher unless primary is false, otherwise of the course's subject;
+                      metadata.teachingRole (subject_teacher, class_teacher) and metadata.subjectSourcedId where that
+                      is not so, metadata.authorSourcedId. A delta without the class means what the journal knows of
+                      the teaching, or of the group
     categories        title: a work type's code, final_grade, oge, ege, school_exam or competition; metadata.weight
     lineItems         class, category, gradingPeriod or academicSession (1.2); dueDate is the lesson's date,
                       resultValueMax the maximum score (none with metadata.noMaximum); metadata.subjectSourcedId and
                       metadata.groupSourcedId where they are not the class's
     results           score, or textScore (1.2), or metadata.value (зач, н/а …); comment; metadata.obtainedAt,
                       metadata.held, metadata.lessonSourcedId, metadata.authorSourcedId, metadata.reason. A scoreDate
-                      alone counts from the first moment of that day in the school's time zone.
+                      alone counts from the first moment of that day in the school's time zone. Lessons have no file:
+                      a mark whose lesson the journal does not know is taken without it.
 
 What is not taken is reported with file, line, field and reason; everything else is taken.
 """

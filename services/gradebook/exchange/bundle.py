@@ -134,7 +134,7 @@ class Bundle:
             raise ExchangeError(Code.NOT_AN_ARCHIVE, self.path.name)
 
     def _take_archive(self) -> None:
-        if _directory_bytes(self.path) > self._limits.max_directory_bytes:
+        if directory_bytes(self.path) > self._limits.max_directory_bytes:
             raise ExchangeError(Code.ARCHIVE_TOO_LARGE, self.path.name)
         try:
             self._archive = zipfile.ZipFile(self.path)
@@ -256,7 +256,7 @@ def _is_litter(name: str) -> bool:
     return "__MACOSX" in folders or last.startswith(("._", ".DS_Store")) or last.lower() in _LITTER
 
 
-def _directory_bytes(path: Path) -> int:
+def directory_bytes(path: Path) -> int:
     """How large the table of contents is that the library would load at once; 0 when there is none to be found.
 
     The end record is found as the library finds it, so that a comment which looks like another record misleads

@@ -17,6 +17,7 @@ import asyncpg
 from chassis.database import DISTRICT, Database
 from services.gradebook import roster_queries
 from services.gradebook.exchange.exporting_queries import RECORDS
+from services.gradebook.exchange.guarding import guard
 from services.gradebook.exchange.plain import file_of
 from services.gradebook.exchange.private import open_private
 from services.gradebook.records import MODELS, RecordKind
@@ -215,13 +216,18 @@ async def export_plain(database: Database, path: Path, wanted: Wanted, progress:
             with target.open(file_of(kind)) as file:
                 sheet = Sheet(file, columns)
                 async for row in journal.records(kind):
-                    sheet.add(row[column] for column in columns)
+                    sheet.add(_guarded(row[column]) for column in columns)
                     tell(progress, file_of(kind), sheet.rows)
                 sheet.flush()
             exported.rows[file_of(kind)] = sheet.rows
             if progress is not None:
                 progress(file_of(kind), sheet.rows)
     return exported
+
+
+def _guarded(value: Any) -> Any:
+    """The value so that no text of it runs as a formula where the file is opened; `PlainCsv` takes the guard away."""
+    return guard(value) if isinstance(value, str) else value
 
 
 def tell(progress: Progress | None, name: str, rows: int) -> None:

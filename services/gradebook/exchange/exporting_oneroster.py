@@ -4,7 +4,7 @@ The standard cuts the journal otherwise: a result belongs to a line item, this t
 made for each group, subject, day, work type and weight; final grades, exams and marks without a group belong to one
 class of the school that stands for its journal, with a course of its own. What the standard has no column for stands
 in `metadata.…`, so that the import makes the very same records of it. Kinds of record that the standard does not know
-(timetable, lessons, homework, attendance …) are in the plain export only.
+(timetable, lessons, homework, attendance …) are in the plain export only. Who teaches is an enrollment.
 """
 
 from collections.abc import Iterable, Sequence
@@ -284,20 +284,21 @@ class _Export:
 
     async def _enrollments(self) -> None:
         columns = "classSourcedId,schoolSourcedId,userSourcedId,role,primary,beginDate,endDate"
-        seen: set[str] = set()
+        columns += ",metadata.teachingRole,metadata.subjectSourcedId,metadata.authorSourcedId"
         with self._sheet("enrollments.csv", columns) as sheet:
             async for member in self._journal.records(RecordKind.MEMBERS):
                 group, person = member["group_id"], member["person_id"]
                 if group in self._groups:
                     row = (group, self._groups[group][0], person, "student", "", member["joined_on"], member["left_on"])
-                    sheet.add(self._row(item_id("student", group, person), *row, state=member["state"]))
+                    sheet.add(self._row(item_id("student", group, person), *row, "", "", "", state=member["state"]))
+            # Each under its own id, as over HTTP: whoever teaches a class two subjects is enrolled in it twice.
             async for lead in self._journal.records(RecordKind.TEACHING):
-                group, person = lead["group_id"], lead["teacher_id"]
-                key = item_id("teacher", group, person)
-                if group in self._groups and person and key not in seen:
-                    seen.add(key)
-                    row = (group, self._groups[group][0], person, "teacher", "", lead["starts_on"], lead["ends_on"])
-                    sheet.add(self._row(key, *row, state=lead["state"]))
+                group, main = lead["group_id"], lead["role"] == "class_teacher"
+                if group in self._groups:
+                    who = (group, self._groups[group][0], lead["teacher_id"], "teacher", main)
+                    own = (lead["role"], lead["subject_id"], lead["author_id"])
+                    days = (lead["starts_on"], lead["ends_on"])
+                    sheet.add(self._row(lead["teaching_id"], *who, *days, *own, state=lead["state"]))
 
     async def _line_items(self) -> None:
         weights = [row async for row in self._journal.rows(queries.CATEGORIES)]

@@ -1,6 +1,7 @@
 """OneRoster 1.1 and 1.2 CSV, read into the same records as plain CSV. The package's text says what stands for what."""
 
 from collections.abc import Callable, Iterator, Sequence
+from hashlib import blake2b
 from typing import Any
 
 from services.gradebook.exchange.bundle import Bundle
@@ -33,6 +34,7 @@ from services.gradebook.records import (
     RepresentativeRecord,
     SchoolRecord,
     SubjectRecord,
+    TeachingRecord,
 )
 from services.gradebook.rejections import Code
 
@@ -76,8 +78,8 @@ class OneRoster:
             ("classes.csv", (RecordKind.GROUPS,), lambda: self._each("classes.csv", _CLASSES, self._group)),
             (
                 "enrollments.csv",
-                (RecordKind.MEMBERS,),
-                lambda: self._each("enrollments.csv", _ENROLLMENTS, self._member),
+                (RecordKind.MEMBERS, RecordKind.TEACHING),
+                lambda: self._each("enrollments.csv", _ENROLLMENTS, self._enrolled),
             ),
             ("users.csv", (RecordKind.REPRESENTATIVES,), self._representatives),
             ("categories.csv", (), index.load_categories),
@@ -89,7 +91,14 @@ class OneRoster:
             ),
         ]
         return [
-            Step(self._given(name), kinds, lines_of(self._bundle, self._given(name)), pieces, columns_of(kinds))
+            Step(
+                self._given(name),
+                kinds,
+                lines_of(self._bundle, self._given(name)),
+                pieces,
+                columns_of(kinds),
+                lessons_apart=True,
+            )
             for name, kinds, pieces in wanted
             if name in self._pack.files or name == MANIFEST
         ]
@@ -228,11 +237,11 @@ class OneRoster:
     def _group(self, row: Row, file: str) -> Iterator[Piece]:
         cells = row.cells
         course = self._index.subject_of_course(cells["coursesourcedid"])
-        self._index.add_class(cells["sourcedid"], course, cells["schoolsourcedid"])
-        if cells.get("metadata.kind") == _NO_GROUP:
+        kind = cells.get("metadata.kind") or _KINDS_OF_GROUP.get(cells["classtype"].lower(), "")
+        self._index.add_class(cells["sourcedid"], course, cells["schoolsourcedid"], homeroom=kind == "class")
+        if kind == _NO_GROUP:
             self._index.add_journal_class(cells["sourcedid"])
             return
-        kind = cells.get("metadata.kind") or _KINDS_OF_GROUP.get(cells["classtype"].lower(), "")
         fields = {
             "group_id": cells["sourcedid"],
             "school_id": cells["schoolsourcedid"],
@@ -246,10 +255,41 @@ class OneRoster:
         }
         yield from make(GroupRecord, fields, file=file, line=row.line, columns=_CLASS_COLUMNS)
 
+    def _enrolled(self, row: Row, file: str) -> Iterator[Piece]:
+        role = row.cells["role"].lower()
+        if role == "student":
+            yield from self._member(row, file)
+        elif role == "teacher":
+            yield from self._teacher(row, file)
+
+    def _teacher(self, row: Row, file: str) -> Iterator[Piece]:
+        """Who teaches a class: a homeroom's is its class teacher unless `primary` is false, else of the course."""
+        cells = row.cells
+        group, role = cells["classsourcedid"], cells.get("metadata.teachingrole", "")
+        if cells.get("sourcedid") == _id_of("teacher", group, cells["usersourcedid"]):
+            # Former exports had one row for all that somebody taught a group, which stood there under other ids.
+            return
+        subject = cells.get("metadata.subjectsourcedid", "")
+        unsaid = not (role or subject)
+        if unsaid and self._index.class_known(group):
+            subject = self._index.subject_taught(group, main=cells.get("primary") != "false")
+        fields = {
+            "teaching_id": cells.get("sourcedid") or _id_of("teaching", group, cells["usersourcedid"]),
+            "teacher_id": cells["usersourcedid"],
+            "group_id": group,
+            "subject_id": subject,
+            "role": role or ("subject_teacher" if subject else "class_teacher"),
+            "starts_on": cells.get("begindate", ""),
+            "ends_on": cells.get("enddate", ""),
+            "author_id": cells.get("metadata.authorsourcedid", ""),
+            "state": _state(cells),
+        }
+        alone = unsaid and not self._index.class_known(group)
+        for piece in make(TeachingRecord, fields, file=file, line=row.line, columns=_ENROLLMENT_COLUMNS):
+            yield piece._replace(as_in_journal=True) if alone and isinstance(piece, Read) else piece
+
     def _member(self, row: Row, file: str) -> Iterator[Piece]:
         cells = row.cells
-        if cells["role"].lower() != "student":
-            return
         fields = {
             "group_id": cells["classsourcedid"],
             "person_id": cells["usersourcedid"],
@@ -310,6 +350,11 @@ def _refused(pieces: Sequence[Piece]) -> bool:
     return bool(pieces) and not any(isinstance(piece, Read) for piece in pieces)
 
 
+def _id_of(*parts: str) -> str:
+    """An id of what has none: the import does without an enrollment's, though the standard does not."""
+    return blake2b("\x1f".join(parts).encode(), digest_size=16).hexdigest()
+
+
 def split_list(text: str) -> list[str]:
     """A OneRoster list: values with commas between them."""
     return [part.strip() for part in text.split(",") if part.strip()]
@@ -367,7 +412,12 @@ _CLASSES = (
     {"sourcedid", "title", "coursesourcedid", "classtype", "schoolsourcedid"},
     _META | {"grades", "metadata.kind", "metadata.campussourcedid"},
 )
-_ENROLLMENTS = ({"classsourcedid", "usersourcedid", "role"}, _META | {"sourcedid", "begindate", "enddate"})
+_ENROLLMENTS = (
+    {"classsourcedid", "usersourcedid", "role"},
+    _META
+    | {"sourcedid", "primary", "begindate", "enddate"}
+    | {"metadata.teachingrole", "metadata.subjectsourcedid", "metadata.authorsourcedid"},
+)
 _RESULTS = (
     {"sourcedid", "lineitemsourcedid", "studentsourcedid", "score", "scoredate"},
     _META
@@ -377,7 +427,19 @@ _RESULTS = (
 
 _ORG_COLUMNS = {"school_id": "sourcedId", "address": "metadata.address", "time_zone": "metadata.timeZone"}
 _COURSE_COLUMNS = {"subject_id": "sourcedId"}
-_ENROLLMENT_COLUMNS = {"group_id": "classSourcedId", "person_id": "userSourcedId"}
+_ENROLLMENT_COLUMNS = {
+    "group_id": "classSourcedId",
+    "person_id": "userSourcedId",
+    "joined_on": "beginDate",
+    "left_on": "endDate",
+    "teaching_id": "sourcedId",
+    "teacher_id": "userSourcedId",
+    "subject_id": "classSourcedId",
+    "role": "metadata.teachingRole",
+    "starts_on": "beginDate",
+    "ends_on": "endDate",
+    "author_id": "metadata.authorSourcedId",
+}
 _SESSION_COLUMNS = {
     "period_id": "sourcedId",
     "kind": "type",

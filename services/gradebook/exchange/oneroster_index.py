@@ -44,6 +44,7 @@ class Index:
         self._known_roles: dict[str, frozenset[str]] = {}
         self._role_sets: dict[frozenset[str], frozenset[str]] = {}
         self._classes: dict[str, tuple[str, str]] = {}
+        self._homerooms: set[str] = set()
         self._journal_courses: set[str] = set()
         self._journal_classes: set[str] = set()
         self._categories: dict[str, tuple[str, str]] = {}
@@ -142,9 +143,24 @@ class Index:
         """Notes a class that is no group."""
         self._journal_classes.add(class_id)
 
-    def add_class(self, class_id: str, course_id: str, school_id: str) -> None:
+    def add_class(self, class_id: str, course_id: str, school_id: str, *, homeroom: bool) -> None:
         """Notes a class."""
         self._classes[class_id] = (course_id, school_id)
+        if homeroom:
+            self._homerooms.add(class_id)
+
+    def class_known(self, class_id: str) -> bool:
+        """Whether the bundle has the class; a delta need not."""
+        return class_id in self._classes
+
+    def subject_taught(self, class_id: str, *, main: bool) -> str:
+        """What a teacher of a class teaches it; blank for its class teacher, and for a class without a subject.
+
+        Args:
+            class_id: a class of the bundle.
+            main: the class's primary teacher, or not said to be another one: of a homeroom, the class teacher.
+        """
+        return "" if main and class_id in self._homerooms else self._classes[class_id][0]
 
     def load_categories(self) -> Iterator[Rejection]:
         """Reads categories: a work type's code, `final_grade`, or an exam's kind, with the weight of its marks."""

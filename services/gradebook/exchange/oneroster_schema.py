@@ -234,6 +234,7 @@ class _Build:
                 Field("beginDate", day),
                 Field("endDate", day),
                 spans=(("begindate", "enddate"),),
+                uncut=frozenset({"metadata.teachingrole", "metadata.subjectsourcedid"}),
             ),
             self._demographics(),
         )

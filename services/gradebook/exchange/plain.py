@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from services.gradebook.exchange.bundle import Bundle, ExchangeError
+from services.gradebook.exchange.guarding import unguard
 from services.gradebook.exchange.report import Rejection
 from services.gradebook.exchange.source import Piece, Step, make
 from services.gradebook.exchange.table import read_table
@@ -39,7 +40,8 @@ class PlainCsv:
             if isinstance(item, Rejection):
                 yield item
             else:
-                yield from make(model, item.cells, file=file, line=item.line)
+                cells = {column: unguard(cell) for column, cell in item.cells.items()}
+                yield from make(model, cells, file=file, line=item.line)
 
 
 def file_of(kind: RecordKind) -> str:

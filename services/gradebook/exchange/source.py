@@ -16,6 +16,8 @@ class Read(NamedTuple):
 
     line: int
     record: Record
+    as_in_journal: bool = False
+    """Whether the file says who teaches a group, but neither what nor as whom: the journal knows it of the group."""
 
 
 Piece: TypeAlias = Read | Rejection
@@ -33,6 +35,8 @@ class Step:
     pieces: Callable[[], Iterator[Piece]]
     columns: Mapping[str, str] = field(default_factory=dict)
     """The file's column for a field of the record, where the names differ."""
+    lessons_apart: bool = False
+    """Whether the format has no lessons: a mark may then name one that the journal has not been sent."""
 
 
 class Source(Protocol):

@@ -11,8 +11,9 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, create_model
 from starlette.exceptions import HTTPException
 
+from chassis.addresses import asker
 from chassis.clock import Clock
-from chassis.database import Database
+from chassis.database import Connection, Database
 from chassis.problems import Problem
 from services.gradebook import queries
 from services.gradebook.domain import Identity
@@ -23,6 +24,7 @@ from services.gradebook.oneroster_rest.reading import Asked, Page, Reader, bad_f
 from services.gradebook.oneroster_rest.routes import READS, Read, parents_of
 from services.gradebook.oneroster_rest.shapes import GRADEBOOK, Shapes
 from services.gradebook.oneroster_rest.statuses import Minor, StatusInfo, invalid_data, of_problem
+from services.gradebook.oneroster_rest.token_limits import USUAL_LIMITS, TokenLimits
 from services.gradebook.oneroster_rest.tokens import (
     GRADEBOOK_DELETE,
     GRADEBOOK_WRITE,
@@ -130,16 +132,19 @@ async def _page_query(  # noqa: PLR0917 - one for each parameter of the query
     )
 
 
-def make_router(database: Database, clock: Clock, public_url: str = "") -> APIRouter:
+def make_router(
+    database: Database, clock: Clock, public_url: str = "", limits: TokenLimits = USUAL_LIMITS
+) -> APIRouter:
     """All endpoints.
 
     Args:
         database: the gradebook's.
         clock: tells when.
         public_url: where clients reach this service; empty: where they asked.
+        limits: how often they may ask for a token.
     """
     router = APIRouter(tags=["oneroster"], route_class=OneRosterRoute)
-    _add_token(router, database, clock)
+    _add_token(router, database, clock, limits)
     # A path with more parts first: an id may have a slash in it, where nothing follows the id.
     for read in sorted(READS, key=lambda read: -read.path.count("/")):
         auth = TokenAuth(database, clock, read.scopes)
@@ -151,7 +156,7 @@ def make_router(database: Database, clock: Clock, public_url: str = "") -> APIRo
     return router
 
 
-def _add_token(router: APIRouter, database: Database, clock: Clock) -> None:
+def _add_token(router: APIRouter, database: Database, clock: Clock, limits: TokenLimits) -> None:
     @router.post(
         "/ims/oneroster/token",
         operation_id="giveToken",
@@ -170,7 +175,7 @@ def _add_token(router: APIRouter, database: Database, clock: Clock) -> None:
         asked = read_form(
             bytes(body), request.headers.get("content-type", ""), request.headers.get("authorization", "")
         )
-        return await give_token(database, clock, asked)
+        return await give_token(database, clock, limits, asked, asker(request, limits.trusted_proxies))
 
 
 def _add_page(router: APIRouter, read: Read, database: Database, auth: TokenAuth, public_url: str) -> None:
@@ -183,7 +188,7 @@ def _add_page(router: APIRouter, read: Read, database: Database, auth: TokenAuth
     ) -> JSONResponse:
         names = _selected(collection, query.fields)
         async with database.transaction(caller.scope()) as conn:
-            reader = Reader(conn, Identity(await queries.identity_key(conn), caller.source), caller.source)
+            reader = await _reader(conn, caller)
             parents = await parents_of(reader, read.parents, request.path_params)
             page = await reader.page(collection, query.asked(), read.place, parents)
         shapes = Shapes(public_url or str(request.base_url))
@@ -202,6 +207,10 @@ def _add_page(router: APIRouter, read: Read, database: Database, auth: TokenAuth
     )
 
 
+async def _reader(conn: Connection, caller: Caller) -> Reader:
+    return Reader(conn, Identity(await queries.identity_key(conn), caller.source), caller.source, caller.school_id)
+
+
 def _add_one(router: APIRouter, read: Read, database: Database, auth: TokenAuth, public_url: str) -> None:
     collection = read.collection
 
@@ -210,7 +219,7 @@ def _add_one(router: APIRouter, read: Read, database: Database, auth: TokenAuth,
     ) -> JSONResponse:
         names = _selected(collection, fields)
         async with database.transaction(caller.scope()) as conn:
-            reader = Reader(conn, Identity(await queries.identity_key(conn), caller.source), caller.source)
+            reader = await _reader(conn, caller)
             row = await reader.one(collection, request.path_params["sourcedId"], read.place)
         shapes = Shapes(public_url or str(request.base_url))
         return JSONResponse({collection.one: _told(collection, shapes, row, names)})

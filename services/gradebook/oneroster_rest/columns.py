@@ -11,7 +11,7 @@ from services.gradebook.oneroster_rest.bodies import SentLineItem
 from services.gradebook.oneroster_rest.collections import CLASSES, COURSES, SESSIONS
 from services.gradebook.oneroster_rest.shapes import Row
 from services.gradebook.oneroster_rest.statuses import Minor, StatusInfo, invalid_data
-from services.gradebook.oneroster_rest.tokens import Caller
+from services.gradebook.oneroster_rest.tokens import GRADEBOOK_DELETE, Caller
 from services.gradebook.oneroster_rest.writing import Desk
 from services.gradebook.oneroster_rest.writing_queries import StoredItem
 
@@ -20,9 +20,11 @@ async def put_line_item(database: Database, clock: Clock, caller: Caller, source
     """Makes a column or states it anew. True: it is new.
 
     Raises:
-        StatusInfo: 404, there is no such class, subject or period; 403, the id is another school's; 422, it does not
-            fit together, or results are in it that would become something else.
+        StatusInfo: 404, there is no such class, subject or period; 403, the id is another school's, or the token may
+            not withdraw; 422, it does not fit together, or results are in it that would become something else.
     """
+    if sent.status != "active":
+        caller.require(GRADEBOOK_DELETE)
     if model.parse_item_id(sourced_id) is not None:
         raise invalid_data(
             "Эта колонка следует из отметок: меняйте их. / This line item follows from its results: change these."

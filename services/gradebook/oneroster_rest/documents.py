@@ -75,7 +75,15 @@ TOKEN_REQUEST: dict[str, Any] = {
     }
 }
 _REFUSAL = {"model": TokenRefusal}
-TOKEN_ERRORS: dict[int | str, dict[str, Any]] = {400: _REFUSAL, 401: _REFUSAL}
+TOKEN_ERRORS: dict[int | str, dict[str, Any]] = {
+    400: _REFUSAL,
+    401: _REFUSAL,
+    429: {
+        "model": StatusInfoDocument,
+        "description": "Too many wrong secrets, or too many tokens: keep a token as long as it lasts.",
+        "headers": {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}},
+    },
+}
 
 _TEXTS = {
     400: "The query does not fit: `invalid_filter_field`, `invalid_selection_field` or `invaliddata`.",

@@ -6,20 +6,22 @@ import hmac
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Annotated
 from urllib.parse import parse_qsl, unquote_plus
 from uuid import UUID
 
+import asyncpg
 from fastapi import Header, Request
 from fastapi.responses import JSONResponse
 
 from chassis.auth import Client, ClientAuth
 from chassis.clock import Clock
-from chassis.database import DISTRICT, Database
+from chassis.database import DISTRICT, Connection, Database
 from services.gradebook.oneroster_rest import token_queries as queries
 from services.gradebook.oneroster_rest.statuses import Minor, StatusInfo
+from services.gradebook.oneroster_rest.token_limits import TokenLimits, asking, demand_room, note
 
 TOKEN_SECONDS = 3600
 MAX_TOKENS = 200
@@ -40,8 +42,8 @@ SCOPES = {
     DEMOGRAPHICS: "Birth dates",
     GRADEBOOK_CORE: "Categories, scales, line items and results",
     GRADEBOOK: "The same",
-    GRADEBOOK_WRITE: "Making line items, and writing results",
-    GRADEBOOK_DELETE: "Withdrawing results",
+    GRADEBOOK_WRITE: "Making line items, and writing results; withdrawing neither",
+    GRADEBOOK_DELETE: "Withdrawing results; with the one for writing also line items",
 }
 """The scopes of version 1.2 that are offered here."""
 
@@ -53,6 +55,21 @@ class Caller(Client):
     source: str = "district"
     """The namespace of the ids that it speaks."""
     scopes: frozenset[str] = frozenset()
+
+    def require(self, *needed: str) -> None:
+        """Lets only those on who have one of these scopes.
+
+        Raises:
+            StatusInfo: 403, the token has none of them.
+        """
+        if self.scopes.isdisjoint(needed):
+            challenge = f'Bearer realm="sutki", error="insufficient_scope", scope="{" ".join(needed)}"'
+            raise StatusInfo(
+                403,
+                Minor.FORBIDDEN,
+                "Токену не хватает прав. / The token lacks the scope.",
+                headers={"WWW-Authenticate": challenge},
+            )
 
 
 class TokenError(Exception):
@@ -139,28 +156,58 @@ def _credentials(form: Mapping[str, str], authorization: str) -> tuple[str, str]
     return unquote_plus(name), unquote_plus(secret)
 
 
-async def give_token(database: Database, clock: Clock, asked: Asked) -> JSONResponse:
+async def give_token(database: Database, clock: Clock, limits: TokenLimits, asked: Asked, address: str) -> JSONResponse:
     """Gives out an access token, of which only a hash is kept.
+
+    Args:
+        database: the gradebook's.
+        clock: tells when.
+        limits: how often a client may ask.
+        asked: the request.
+        address: from where it comes.
 
     Raises:
         TokenError: the client is unknown or revoked, its secret is wrong, or it may not have a scope.
+        StatusInfo: 429, there were too many requests.
     """
+    who = asking(asked.client_id, address)
+    async with database.transaction(DISTRICT) as conn:
+        now = await clock.now(conn)
+        await demand_room(conn, limits, who, now)
+        known = await _client_of(conn, asked)
+        await note(conn, who, now, known=known is not None)
+        answer = None if known is None else await _token_for(conn, known, asked, now)
+    # What was counted stays so when the request is refused.
+    if answer is None:
+        raise TokenError("invalid_client", "the client is unknown or the secret is wrong", status=401)
+    if isinstance(answer, TokenError):
+        raise answer
+    return answer
+
+
+async def _client_of(conn: Connection, asked: Asked) -> asyncpg.Record | None:
+    """The client, if the secret is its own. Which of both is unknown takes the same time."""
     try:
         client_id = UUID(asked.client_id)
     except ValueError:
         client_id = UUID(int=0)
-    async with database.transaction(DISTRICT) as conn:
-        known = await queries.client(conn, client_id)
-        # Whether the client or its secret is unknown takes the same time and says the same.
-        expected = _UNKNOWN_SECRET if known is None else known["secret_sha256"]
-        if not hmac.compare_digest(expected, sha256(asked.secret.encode()).digest()) or known is None:
-            raise TokenError("invalid_client", "the client is unknown or the secret is wrong", status=401)
-        scopes = granted(asked.scopes, known["scopes"])
-        now = await clock.now(conn)
-        await queries.prune_tokens(conn, now)
-        await queries.keep_newest(conn, client_id, MAX_TOKENS - 1)
-        token = secrets.token_urlsafe(32)
-        await queries.store_token(conn, _digest(token), client_id, scopes, now + timedelta(seconds=TOKEN_SECONDS))
+    known = await queries.client(conn, client_id)
+    expected = _UNKNOWN_SECRET if known is None else known["secret_sha256"]
+    return known if hmac.compare_digest(expected, sha256(asked.secret.encode()).digest()) else None
+
+
+async def _token_for(
+    conn: Connection, client: asyncpg.Record, asked: Asked, now: datetime
+) -> JSONResponse | TokenError:
+    try:
+        scopes = granted(asked.scopes, client["scopes"])
+    except TokenError as refusal:
+        return refusal
+    client_id = client["client_id"]
+    await queries.prune_tokens(conn, now)
+    await queries.keep_newest(conn, client_id, MAX_TOKENS - 1)
+    token = secrets.token_urlsafe(32)
+    await queries.store_token(conn, _digest(token), client_id, scopes, now + timedelta(seconds=TOKEN_SECONDS))
     content = {"access_token": token, "token_type": "bearer", "expires_in": TOKEN_SECONDS, "scope": " ".join(scopes)}
     return JSONResponse(content, headers=_UNCACHED)
 
@@ -203,14 +250,7 @@ class TokenAuth(ClientAuth):
         if known is None:
             known = await self._holder(authorization)
             request.scope["sutki.oneroster"] = known
-        if known.scopes.isdisjoint(self._needed):
-            challenge = f'Bearer realm="sutki", error="insufficient_scope", scope="{" ".join(self._needed)}"'
-            raise StatusInfo(
-                403,
-                Minor.FORBIDDEN,
-                "Токену не хватает прав. / The token lacks the scope.",
-                headers={"WWW-Authenticate": challenge},
-            )
+        known.require(*self._needed)
         return known
 
     async def _holder(self, authorization: str) -> Caller:

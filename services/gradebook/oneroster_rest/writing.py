@@ -14,15 +14,16 @@ from chassis.crash import crash_here
 from chassis.database import Connection, Database
 from services.gradebook import metrics, queries, rejections
 from services.gradebook import oneroster_model as model
+from services.gradebook.closing.fulfilling import resolve
 from services.gradebook.domain import Identity
 from services.gradebook.exchange.oneroster_index import grade_text, instant_text
-from services.gradebook.oneroster_rest import writing_queries
+from services.gradebook.oneroster_rest import book_queries, result_names, writing_queries
 from services.gradebook.oneroster_rest.bodies import SentResult
 from services.gradebook.oneroster_rest.collections import LINE_ITEMS, RESULTS
 from services.gradebook.oneroster_rest.reading import Reader
 from services.gradebook.oneroster_rest.shapes import Row
 from services.gradebook.oneroster_rest.statuses import Minor, StatusInfo, invalid_data
-from services.gradebook.oneroster_rest.tokens import Caller
+from services.gradebook.oneroster_rest.tokens import GRADEBOOK_DELETE, Caller
 from services.gradebook.policy_queries import policy_on
 from services.gradebook.records import ExamResultRecord, FinalGradeRecord, MarkRecord, Record, RecordKind
 from services.gradebook.records.base import from_text
@@ -61,7 +62,7 @@ class Desk:
     @property
     def reader(self) -> Reader:
         """Reads what the client may see."""
-        return Reader(self.conn, self.identity, self.caller.source)
+        return Reader(self.conn, self.identity, self.caller.source, self.caller.school_id)
 
     @property
     def changed_by(self) -> str:
@@ -77,8 +78,10 @@ async def put_result(database: Database, clock: Clock, caller: Caller, sourced_i
     """Records, corrects or withdraws a result. True: it is new.
 
     Raises:
-        StatusInfo: 404, there is no such line item; 403 or 422, the journal refuses the result.
+        StatusInfo: 404, there is no such line item; 403, the token may not withdraw; 403 or 422, the journal refuses
+            the result.
     """
+    _demand_right(caller, [sent])
     if sent.line_item is None:
         raise invalid_data("lineItem: обязательное поле пусто / a required field is empty")
     async with database.transaction(caller.scope()) as conn:
@@ -96,8 +99,10 @@ async def post_results(
     """Records results in a line item, all or none; returns the ids that they have now.
 
     Raises:
-        StatusInfo: 404, there is no such line item; 403 or 422, the journal refuses one of the results.
+        StatusInfo: 404, there is no such line item; 403, the token may not withdraw; 403 or 422, the journal refuses
+            one of the results.
     """
+    _demand_right(caller, sent)
     ids = [result.sourced_id or str(uuid4()) for result in sent]
     async with database.transaction(caller.scope()) as conn:
         desk = await Desk.open(conn, clock, caller)
@@ -121,7 +126,7 @@ async def withdraw_result(database: Database, clock: Clock, caller: Caller, sour
         desk = await Desk.open(conn, clock, caller)
         row = await desk.reader.one(RESULTS, sourced_id)
         kind = _KIND[row["kind"]]
-        own_id = row["sourced_id"].removeprefix(f"{row['kind']}:")
+        own_id = result_names.parse(row["sourced_id"]).own_id
         fields = await _as_recorded(desk, row, kind, own_id)
         outcome = await _take(desk, row["school_id"], kind, [_record(kind, fields | {"state": "withdrawn"})])
     crash_here("gradebook.after_commit")
@@ -148,10 +153,12 @@ async def _write(desk: Desk, item: Row, sent: Sequence[tuple[str, SentResult]]) 
     if item["status"] != "active" and any(result.status == "active" for _, result in sent):
         raise invalid_data("lineItem: колонка удалена / the line item is deleted")
     kind = _kind_of(item["category"])
-    own = [(_own_id(name, kind), result) for name, result in sent]
-    keys = [desk.identity.of(_IDENTITY[kind], name) for name, _ in own]
+    own = await _own_ids(desk, kind, sent)
+    keys = await _meant(desk, kind, own)
     fields = await _fields(desk, item, kind, own, keys)
     outcome = await _take(desk, item["school_id"], kind, [_record(kind, each) for each in fields])
+    # What was taken may have become the result of which a deferral had told.
+    keys = await _meant(desk, kind, own)
     if model.parse_item_id(item["sourced_id"]) is None:
         await writing_queries.place(desk.conn, keys, UUID(item["key"]), item["school_id"])
     else:
@@ -159,9 +166,47 @@ async def _write(desk: Desk, item: Row, sent: Sequence[tuple[str, SentResult]]) 
     return kind, outcome
 
 
-def _own_id(sourced_id: str, kind: RecordKind) -> str:
-    """The journal's id: without the prefix by which reading tells results of several kinds apart."""
-    return sourced_id.removeprefix(f"{_IDENTITY[kind]}:")
+def _demand_right(caller: Caller, sent: Sequence[SentResult]) -> None:
+    """Whoever may only write does not withdraw, however it is said."""
+    if any(result.status != "active" for result in sent):
+        caller.require(GRADEBOOK_DELETE)
+
+
+async def _own_ids(
+    desk: Desk, kind: RecordKind, sent: Sequence[tuple[str, SentResult]]
+) -> list[tuple[str, SentResult]]:
+    """The journal's ids of results that clients name as they read them.
+
+    Raises:
+        StatusInfo: 422, a name says another kind than the line item's, or with its kind one that is not there: the
+            result would be told under another name than it was sent.
+    """
+    own: list[tuple[str, SentResult]] = []
+    named: list[str] = []
+    for sourced_id, result in sent:
+        name = result_names.parse(sourced_id)
+        if name.kind not in (None, _IDENTITY[kind]):
+            raise invalid_data("sourcedId: результат другого вида, чем колонка / of another kind than the line item")
+        if name.kind is not None:
+            named.append(name.own_id)
+        own.append((name.own_id, result))
+    if named:
+        keys = [desk.identity.of(_IDENTITY[kind], name) for name in named]
+        if set(keys) - set(await book_queries.known_results(desk.conn, keys)):
+            raise invalid_data(
+                "sourcedId: id нового результата не начинается с mark:, final_grade: или exam_result: / "
+                "the id of a new result does not begin with mark:, final_grade: or exam_result:"
+            )
+    return own
+
+
+async def _meant(desk: Desk, kind: RecordKind, own: Sequence[tuple[str, SentResult]]) -> list[UUID]:
+    """Our ids of the results that these ids mean."""
+    keys = [desk.identity.of(_IDENTITY[kind], name) for name, _ in own]
+    if kind is not RecordKind.FINAL_GRADES:
+        return keys
+    meant = await resolve(desk.conn, keys)
+    return [meant[key] for key in keys]
 
 
 def _kind_of(category: str) -> RecordKind:

@@ -8,15 +8,27 @@ from chassis import outbox
 from chassis.database import Connection
 from contracts.school_changed import SchoolChanged
 from services.gradebook import composing, journal_composing, queries, roster_queries
+from services.gradebook.oneroster_model import DISTRICT_ORG, NO_SUBJECT
 from services.gradebook.records import PeriodRecord, SchoolRecord, SubjectRecord
 from services.gradebook.rejections import Code
-from services.gradebook.taking.common import Outcome, Placed, Taking, in_home, only_first, tally
+from services.gradebook.taking.common import Outcome, Placed, R, Taking, in_home, only_first, tally
+
+
+def _unreserved(rows: Sequence[Placed[R]], outcome: Outcome, reserved: str) -> list[Placed[R]]:
+    """Those that are not called as OneRoster calls here what the journal has not: nobody could tell them apart."""
+    kept = []
+    for row in rows:
+        if row.record.key()[0] == reserved:
+            outcome.reject(row.place, Code.BAD_VALUE, row.record.KEY[0])
+        else:
+            kept.append(row)
+    return kept
 
 
 async def take_schools(conn: Connection, taking: Taking, rows: Sequence[Placed[SchoolRecord]]) -> Outcome:
     """Takes schools; a school's client may restate its own only."""
     outcome = Outcome()
-    rows = only_first(rows, outcome)
+    rows = _unreserved(only_first(rows, outcome), outcome, f"{DISTRICT_ORG}.{taking.source}")
     if taking.client_school_id is not None:
         rows = in_home(rows, taking, outcome, lambda record: record.school_id)
     if not rows:
@@ -47,7 +59,7 @@ def school_event(row: asyncpg.Record) -> SchoolChanged:
 async def take_subjects(conn: Connection, taking: Taking, rows: Sequence[Placed[SubjectRecord]]) -> Outcome:
     """Takes subjects. A new title shows in the events of the groups that learn the subject."""
     outcome = Outcome()
-    rows = only_first(rows, outcome)
+    rows = _unreserved(only_first(rows, outcome), outcome, f"{NO_SUBJECT}.{taking.source}")
     if not rows:
         return outcome
     await queries.lock(conn, "roster")

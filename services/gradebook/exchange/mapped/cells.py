@@ -15,7 +15,9 @@ _SEPARATORS = " ,;/|\\\n"
 MARKS = frozenset(get_args(MarkValue))
 _REMEMBERED = 5_000
 _MOST_MARKS = 20
-"""In one cell of one day; more is something else."""
+"""Marks and absences in one cell of one day; more is something else."""
+_MOST_CHARS = 500
+"""A longer text is no cell of marks."""
 
 
 @dataclass
@@ -58,6 +60,8 @@ class CellReader:
     def _fresh(self, text: str) -> Reading:
         reading = Reading()
         position = 0
+        if len(text) > _MOST_CHARS:
+            return Reading(fault=Code.CELL_NOT_UNDERSTOOD)
         while position < len(text):
             if text[position] in _SEPARATORS:
                 position += 1
@@ -66,7 +70,7 @@ class CellReader:
             if step == 0:
                 return Reading(fault=Code.CELL_NOT_UNDERSTOOD)
             position += step
-        if len(reading.marks) > _MOST_MARKS:
+        if len(reading.marks) + len(reading.absences) > _MOST_MARKS:
             return Reading(fault=Code.CELL_NOT_UNDERSTOOD)
         return reading
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import ClassVar, TypeAlias
 
+from services.gradebook.exchange.bundle import ExchangeError
 from services.gradebook.exchange.mapped.words import PeriodName
 from services.gradebook.rejections import Code
 
@@ -224,6 +225,18 @@ class Understood:
     """Codes that the map takes for nothing."""
 
     KEPT_UNREAD: ClassVar[int] = 10_000
+    MOST_FACTS: ClassVar[int] = 400_000
+    """As many as cells may have a value: a cell holds several marks only here and there."""
+
+    def note(self, fact: Fact) -> None:
+        """Keeps a fact.
+
+        Raises:
+            ExchangeError: there are too many.
+        """
+        if len(self.facts) >= self.MOST_FACTS:
+            raise ExchangeError(Code.TABLE_TOO_LARGE, self.file)
+        self.facts.append(fact)
 
     def miss(self, place: Place, field_name: str, code: Code) -> None:
         """Notes a place that was not understood."""

@@ -6,6 +6,7 @@ all; nothing of a path is computed.
 
 import json
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -32,6 +33,10 @@ from services.gradebook.exchange.sheets.plain_text import decode
 from services.gradebook.rejections import Code
 
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d{1,6}|\*)\]")
+_CONTAINER_BYTES = 240
+"""An object with one name; a list is smaller."""
+_VALUE_BYTES = 64
+"""A place in an object or list, and the head of the value in it."""
 _NAME = re.compile(r"\$|[a-z_][a-z0-9_]*", re.IGNORECASE)
 
 
@@ -48,41 +53,57 @@ def load_json(path: Path, limits: SheetLimits | None = None) -> Any:
         ExchangeError: it is too large, or no JSON.
     """
     limits = limits or SheetLimits()
-    # Parsed JSON takes about ten times its text.
     if path.stat().st_size > limits.max_file_bytes // 4:
         raise ExchangeError(Code.TABLE_TOO_LARGE, path.name)
-    text, _ = decode(path.read_bytes(), path.name)
+    text = decode(path.read_bytes(), path.name)
+    if _most_memory(text) > limits.max_json_bytes:
+        raise ExchangeError(Code.TABLE_TOO_LARGE, path.name)
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
         raise ExchangeError(Code.BAD_JSON, path.name) from None
 
 
-def follow(names: dict[str, _Node], path: str) -> list[_Node]:
-    """All nodes that a path leads to; none where it leads nowhere."""
+def _most_memory(text: str) -> int:
+    """What the values of a JSON text take at most, by the marks that divide them: `[]` is two bytes and 56 in memory.
+
+    Marks within strings count too, which makes the estimate higher and never lower.
+    """
+    containers = text.count("{") + text.count("[")
+    return sys.getsizeof(text) + containers * _CONTAINER_BYTES + (text.count(",") + text.count(":")) * _VALUE_BYTES
+
+
+def follow(names: dict[str, _Node], path: str) -> Iterator[_Node]:
+    """All nodes that a path leads to, one at a time; none where it leads nowhere."""
     start = _NAME.match(path)
     if start is None or start[0] not in names:
-        return []
-    nodes = [names[start[0]]]
+        return
+    nodes: Iterator[_Node] = iter((names[start[0]],))
     position = start.end()
     while position < len(path):
         step = _STEP.match(path, position)
         if step is None:
-            return []
-        nodes = [found for node in nodes for found in _one(node, step[1], step[2])]
+            return
+        nodes = _each(nodes, step[1], step[2])
         position = step.end()
-    return nodes
+    yield from nodes
 
 
-def _one(node: _Node, field: str | None, index: str | None) -> Iterator[_Node]:
-    if field is not None:
-        if isinstance(node.value, dict) and field in node.value:
-            yield _Node(node.value[field], f"{node.path}.{field}")
-    elif isinstance(node.value, list):
-        wanted = range(len(node.value)) if index == "*" else range(int(index or 0), int(index or 0) + 1)
-        for number in wanted:
-            if number < len(node.value):
-                yield _Node(node.value[number], f"{node.path}[{number}]")
+def _each(nodes: Iterator[_Node], field: str | None, index: str | None) -> Iterator[_Node]:
+    for node in nodes:
+        if field is not None:
+            if isinstance(node.value, dict) and field in node.value:
+                yield _Node(node.value[field], f"{node.path}.{field}")
+        elif isinstance(node.value, list):
+            wanted = range(len(node.value)) if index == "*" else range(int(index or 0), int(index or 0) + 1)
+            for number in wanted:
+                if number < len(node.value):
+                    yield _Node(node.value[number], f"{node.path}[{number}]")
+
+
+def _first(names: dict[str, _Node], path: str) -> Any:
+    node = next(follow(names, path), None)
+    return None if node is None else node.value
 
 
 class JsonReader:
@@ -118,8 +139,7 @@ class JsonReader:
 
     def _wanted(self, item: JsonItem, names: dict[str, _Node]) -> bool:
         def fits(path: str, values: list[Any]) -> bool:
-            nodes = follow(names, path)
-            value = nodes[0].value if nodes else None
+            value = _first(names, path)
             return any(type(value) is type(one) and value == one for one in values)
 
         return (
@@ -132,8 +152,7 @@ class JsonReader:
         path = item.fields.get(field, "")
         if path.startswith("'"):
             return path.strip("'")
-        nodes = follow(names, path)
-        value = nodes[0].value if nodes else None
+        value = _first(names, path)
         if value is None or isinstance(value, dict | list):
             return ""
         text = ("true" if value else "false") if isinstance(value, bool) else plain(str(value)[:4000])
@@ -194,10 +213,10 @@ class JsonReader:
             own_id = f"{external_id}/{number}" if external_id and number > 1 else external_id
             ordinal = self._next(student, subject, day, "mark")
             mark = Mark(place, student, subject, day, ordinal, value, work_type, weight, own_id)
-            self.understood.facts.append(mark)
+            self.understood.note(mark)
         for code in reading.absences:
             ordinal = self._next(student, subject, day, "absence")
-            self.understood.facts.append(Absence(place, student, subject, day, ordinal, code))
+            self.understood.note(Absence(place, student, subject, day, ordinal, code))
 
     def _next(self, *of: object) -> int:
         self._ordinals[of] = self._ordinals.get(of, 0) + 1
@@ -213,7 +232,7 @@ class JsonReader:
         year = year or (school_year_at(day) if day else None)
         if period is None or year is None:
             raise _MissingError("period", Code.UNKNOWN_PERIOD)
-        self.understood.facts.append(Final(place, self._student(fields), subject, period, year, value))
+        self.understood.note(Final(place, self._student(fields), subject, period, year, value))
 
     def _homework(self, place: Place, fields: dict[str, str], subject: str) -> None:
         text = fields.get("text", "")
@@ -223,7 +242,7 @@ class JsonReader:
         given_on = self._day(fields, "date")
         class_name = self._given.class_name or fields.get("class", "")
         task = Homework(place, class_name, subject, given_on, due, text, fields.get("id", ""))
-        self.understood.facts.append(task)
+        self.understood.note(task)
 
     def _lesson(self, place: Place, fields: dict[str, str], subject: str) -> None:
         number = decimal_of(fields.get("number", ""))
@@ -238,7 +257,7 @@ class JsonReader:
             fields.get("topic", ""),
             fields.get("id", ""),
         )
-        self.understood.facts.append(lesson)
+        self.understood.note(lesson)
 
 
 class _MissingError(Exception):

@@ -173,7 +173,7 @@ class _GridReader:
             marks.append(made)
         for code in reading.absences:
             ordinal = self._next(student, subject, column.day, "absence")
-            self._understood.facts.append(Absence(place, student, subject, column.day, ordinal, code))
+            self._understood.note(Absence(place, student, subject, column.day, ordinal, code))
         self._understood.debts += reading.debts
         self._understood.no_marks += reading.no_marks + len(reading.grades)
         return sum(code != "оп" for code in reading.absences)
@@ -200,7 +200,7 @@ class _GridReader:
             self._understood.miss(place, "period", Code.UNKNOWN_PERIOD)
             return []
         named = column.title if column.use == "subject_final" else subject
-        self._understood.facts.append(Final(place, student, named, period, self._year, grade))
+        self._understood.note(Final(place, student, named, period, self._year, grade))
         return [(Decimal(grade), Decimal(1))] if grade.isdigit() else []
 
     def _period(self, column: Column) -> PeriodName | None:

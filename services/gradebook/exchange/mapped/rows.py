@@ -169,7 +169,7 @@ class RowReader:
                     relation = "other"
                 adults.append(Adult(name, relation))
         birth_date = self._date("birth_date", needed=False)
-        self._understood.facts.append(Pupil(self._place("student"), student, birth_date, tuple(adults)))
+        self._understood.note(Pupil(self._place("student"), student, birth_date, tuple(adults)))
 
     def _mark(self) -> None:
         student, subject, day = self._student(), self._subject(), self._day()
@@ -187,11 +187,11 @@ class RowReader:
             made = Mark(place, student, subject, day, self._ordinals[owner], value, str(self._rules.default_work))
             if work is not None:
                 made = replace(made, work_type=str(work.type), weight=work.weight or made.weight)
-            self._understood.facts.append(replace(made, weight=weight or made.weight))
+            self._understood.note(replace(made, weight=weight or made.weight))
         for code in reading.absences:
             owner = (student.external_id or key(student.name), key(subject), day, "absence")
             self._ordinals[owner] += 1
-            self._understood.facts.append(Absence(place, student, subject, day, self._ordinals[owner], code))
+            self._understood.note(Absence(place, student, subject, day, self._ordinals[owner], code))
         self._understood.debts += reading.debts
         self._understood.no_marks += reading.no_marks + len(reading.grades)
 
@@ -204,7 +204,7 @@ class RowReader:
         year = school_year_of(self._text("school_year")) or self._block.school_year(self._given)
         if period is None or year is None:
             raise _MissingError("period" if period is None else "school_year", Code.UNKNOWN_PERIOD)
-        self._understood.facts.append(Final(self._place("mark"), student, subject, period, year, value))
+        self._understood.note(Final(self._place("mark"), student, subject, period, year, value))
 
     def _timetable(self) -> None:
         day = key(self._needed("weekday"))
@@ -227,7 +227,7 @@ class RowReader:
             self._text("room"),
             self._text("teacher"),
         )
-        self._understood.facts.append(entry)
+        self._understood.note(entry)
 
     def _valid_from(self) -> date:
         """Since when the timetable holds: as the text above says, or since the school year began."""
@@ -256,13 +256,13 @@ class RowReader:
             self._text("lesson_type"),
             Decimal(hours),
         )
-        self._understood.facts.append(plan)
+        self._understood.note(plan)
 
     def _homework(self) -> None:
         text = self._needed("homework")
         due = self._date("due", needed=False)
         task = Homework(self._place("homework"), self._class(), self._subject(), self._day(), due, text)
-        self._understood.facts.append(task)
+        self._understood.note(task)
 
     def _lesson(self) -> None:
         number = self._number("number", 0, 20) if self._text("number") else None
@@ -276,4 +276,4 @@ class RowReader:
             self._time("ends"),
             self._text("topic"),
         )
-        self._understood.facts.append(lesson)
+        self._understood.note(lesson)

@@ -1,7 +1,7 @@
 """What readers of all forms give: sheets of cells. Rows and columns count from 1, as people see them."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from enum import StrEnum
@@ -40,7 +40,7 @@ class Sheet:
     rows: dict[int, dict[int, Value]] = field(default_factory=dict)
     """Row to column to value; in the order of the rows when `sort` was called."""
     hidden_rows: set[int] = field(default_factory=set)
-    hidden_columns: set[int] = field(default_factory=set)
+    hidden_columns: list[range] = field(default_factory=list)
     comments: dict[tuple[int, int], str] = field(default_factory=dict)
     _covered: dict[int, list[Area]] = field(default_factory=dict)
 
@@ -48,21 +48,23 @@ class Sheet:
         """Sets a cell."""
         self.rows.setdefault(row, {})[column] = value
 
-    def merge(self, areas: list[Area], most_pairs: int = 200_000) -> bool:
-        """Notes which cells are merged, in rows that have values only; false when it is too much to note.
+    def merge(self, areas: list[Area], count: Callable[[int], None] | None = None) -> None:
+        """Notes which cells are merged, in rows that have values only.
 
-        An area may cover a million rows at no cost to its author, hence the bound on (row, area) pairs.
+        Args:
+            areas: merged areas do not overlap (18.3.1.55); of those that do in a row, the first from the left holds,
+                so that a row never has more of them than columns.
+            count: told of the rows of each area before they are noted; may refuse them.
         """
         present = sorted(self.rows)
-        pairs = 0
         for area in areas:
             inside = present[bisect_left(present, area.first_row) : bisect_right(present, area.last_row)]
-            pairs += len(inside)
-            if pairs > most_pairs:
-                return False
+            if count is not None:
+                count(len(inside))
             for row in inside:
                 self._covered.setdefault(row, []).append(area)
-        return True
+        for row, covering in self._covered.items():
+            self._covered[row] = _apart(covering)
 
     def sort(self) -> None:
         """Puts the rows in their order."""
@@ -74,10 +76,9 @@ class Sheet:
 
     def area(self, row: int, column: int) -> Area | None:
         """The merged area in which the cell lies."""
-        for area in self._covered.get(row, ()):
-            if area.first_column <= column <= area.last_column:
-                return area
-        return None
+        areas = self._covered.get(row, [])
+        place = bisect_right(areas, column, key=lambda area: area.first_column) - 1
+        return areas[place] if place >= 0 and column <= areas[place].last_column else None
 
     def seen(self, row: int, column: int) -> Value | None:
         """What a person sees in the place of the cell: inside a merged area, the area's value."""
@@ -101,7 +102,17 @@ class Sheet:
     def width(self, row: int) -> int:
         """The last column of the row that has a value or lies under a merged one."""
         own = max(self.rows.get(row, {}), default=0)
-        return max([own, *(area.last_column for area in self._covered.get(row, ()))])
+        areas = self._covered.get(row)
+        return max(own, areas[-1].last_column) if areas else own
+
+
+def _apart(areas: list[Area]) -> list[Area]:
+    """The areas of a row from left to right, without those that overlap one before them."""
+    kept: list[Area] = []
+    for area in sorted(areas, key=lambda area: area.first_column):
+        if not kept or area.first_column > kept[-1].last_column:
+            kept.append(area)
+    return kept
 
 
 @dataclass

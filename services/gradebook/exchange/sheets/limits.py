@@ -1,5 +1,10 @@
-"""What a workbook may cost to read."""
+"""What a workbook may cost to read: one budget for everything that a file can make us hold, and for the work it makes.
 
+Every reader charges it before it keeps a thing: a cell, a text, a merged area, a style, a relation. A file that is
+beyond it is refused as too large, whatever part of it is; no part is unbounded because it is small in honest files.
+"""
+
+import sys
 from dataclasses import dataclass
 
 from services.gradebook.exchange.bundle import ExchangeError
@@ -24,15 +29,26 @@ class SheetLimits:
     """Unpacked bytes for each byte of the file …"""
     ratio_from_bytes: int = 64 << 20
     """… looked at beyond this size: a grid of equal cells packs very well."""
+    max_directory_bytes: int = 1 << 20
+    """The table of contents of an XLSX, which the library loads as a whole."""
     max_parts: int = 2_000
     max_sheets: int = 200
     max_rows: int = 100_000
     """Rows with a value, in one sheet."""
     max_cells: int = 400_000
     """Cells with a value, in all sheets."""
-    max_text_chars: int = 48 << 20
-    """Characters of all texts together."""
+    max_text_bytes: int = 96 << 20
+    """Memory of all texts together: 48 million Russian letters."""
     max_merges: int = 50_000
+    """Merged areas of all sheets."""
+    max_merged_rows: int = 200_000
+    """Rows with a value in all of these areas: one area may cover a million rows at no cost to its author."""
+    max_entries: int = 200_000
+    """Whatever else is kept: styles, number formats, relations, comments. Excel itself has at most 65,490 styles."""
+    max_steps: int = 4_000_000
+    """Elements of XML, rows and tags of a page, places passed over: what costs time and keeps nothing."""
+    max_json_bytes: int = 128 << 20
+    """Memory of a JSON file as values, by an upper estimate."""
 
 
 class Budget:
@@ -42,7 +58,11 @@ class Budget:
         self.limits = limits
         self.file = file
         self._cells = 0
-        self._chars = 0
+        self._text_bytes = 0
+        self._merges = 0
+        self._merged_rows = 0
+        self._entries = 0
+        self._steps = 0
 
     def cell(self) -> None:
         """Counts a cell with a value.
@@ -54,14 +74,57 @@ class Budget:
         if self._cells > self.limits.max_cells:
             raise self.too_large()
 
-    def text(self, length: int) -> None:
-        """Counts text that is kept.
+    def text(self, text: str) -> None:
+        """Counts a text that is kept.
 
         Raises:
-            ExchangeError: one is too long, or all are.
+            ExchangeError: it is longer than a cell may be, or all together are too much.
         """
-        self._chars += length
-        if length > MAX_CELL_TEXT or self._chars > self.limits.max_text_chars:
+        # The memory and not the characters: one smiling face makes every letter of a text four bytes wide.
+        self._text_bytes += sys.getsizeof(text)
+        if len(text) > MAX_CELL_TEXT or self._text_bytes > self.limits.max_text_bytes:
+            raise self.too_large()
+
+    def merge(self) -> None:
+        """Counts a merged area.
+
+        Raises:
+            ExchangeError: there are too many.
+        """
+        self._merges += 1
+        if self._merges > self.limits.max_merges:
+            raise self.too_large()
+
+    def merged_rows(self, count: int) -> None:
+        """Counts rows with a value inside merged areas.
+
+        Raises:
+            ExchangeError: there are too many.
+        """
+        self._merged_rows += count
+        if self._merged_rows > self.limits.max_merged_rows:
+            raise self.too_large()
+
+    def entry(self, *texts: str) -> None:
+        """Counts anything else that is kept, with its texts.
+
+        Raises:
+            ExchangeError: there are too many, or the texts are too large.
+        """
+        self._entries += 1
+        if self._entries > self.limits.max_entries:
+            raise self.too_large()
+        for text in texts:
+            self.text(text)
+
+    def step(self, count: int = 1) -> None:
+        """Counts work that keeps nothing.
+
+        Raises:
+            ExchangeError: there is too much of it.
+        """
+        self._steps += count
+        if self._steps > self.limits.max_steps:
             raise self.too_large()
 
     def rows(self, count: int) -> None:
@@ -80,3 +143,31 @@ class Budget:
     def broken(self) -> ExchangeError:
         """What is raised for a file that is not what it seems."""
         return ExchangeError(Code.BROKEN_WORKBOOK, self.file)
+
+
+class Growing:
+    """The text of one cell as it comes piece by piece; never longer than a cell may be, however many pieces come."""
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+        self._parts: list[str] = []
+        self._length = 0
+
+    def clear(self) -> None:
+        """Begins another text."""
+        self._parts, self._length = [], 0
+
+    def add(self, piece: str) -> None:
+        """Adds a piece.
+
+        Raises:
+            ExchangeError: the text is too long.
+        """
+        self._length += len(piece)
+        if self._length > MAX_CELL_TEXT:
+            raise self._budget.too_large()
+        self._parts.append(piece)
+
+    def whole(self) -> str:
+        """The text so far."""
+        return "".join(self._parts)

@@ -2,48 +2,114 @@
 
 import codecs
 import csv
-import io
+from collections.abc import Iterator
 from pathlib import Path
 
 from services.gradebook.exchange.bundle import ExchangeError
 from services.gradebook.exchange.encoding import Sniffer
+from services.gradebook.exchange.guarding import unguard
 from services.gradebook.exchange.sheets.grid import Sheet, Workbook
 from services.gradebook.exchange.sheets.limits import MAX_COLUMNS, Budget, SheetLimits
 from services.gradebook.rejections import Code
 
 _LOOKED_AT = 64 * 1024
-_GUARD = "'"
-GUARDED = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet program would take for a formula at the start of a text."""
+_CHUNK = 1 << 16
+_CELLS_OF_A_STEP = 4
+_MOST_ROW_CHARS = 1 << 20
+"""Characters of one row: a quote never closed would otherwise hold the rest of the file."""
 
 
-def decode(data: bytes, file: str, stated: str | None = None) -> tuple[str, str]:
-    """The text, and its encoding.
-
-    Args:
-        data: the whole file.
-        file: for the error.
-        stated: what the file says of itself; believed only where it can be true.
+def decode(data: bytes, file: str) -> str:
+    """The text of a whole file.
 
     Raises:
         ExchangeError: it is in none of the encodings.
     """
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        encodings = ["utf-16"]
-    else:
-        sniffer = Sniffer()
-        sniffer.feed(data)
-        found = sniffer.encoding()
-        encodings = [] if found is None else [found]
-        if stated is not None and stated.lower() in {"windows-1251", "cp1251"} and found is not None:
-            encodings.append("cp1251")
-    for encoding in encodings:
+    sniffer = Sniffer()
+    sniffer.feed(data)
+    for encoding in _candidates(data[:4], sniffer.encoding(), None):
         try:
             text = data.decode(encoding)
         except UnicodeDecodeError:
             continue
-        return text.replace("\x00", ""), encoding
+        return text.replace("\x00", "")
     raise ExchangeError(Code.BAD_ENCODING, file)
+
+
+def _candidates(start: bytes, found: str | None, stated: str | None) -> list[str]:
+    """The encodings that a text may have, the likeliest first; what it states is believed only where it can be true."""
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return ["utf-16"]
+    encodings = [] if found is None else [found]
+    if stated is not None and stated.lower() in {"windows-1251", "cp1251"} and found is not None:
+        encodings.append("cp1251")
+    return encodings
+
+
+def encoding_of(path: Path, stated: str | None = None) -> str:
+    """The encoding in which all of a file can be read; the file is read through, and never held as a whole.
+
+    Args:
+        path: the file.
+        stated: what the file says of itself.
+
+    Raises:
+        ExchangeError: it is in none of the encodings.
+    """
+    sniffer = Sniffer()
+    with path.open("rb") as file:
+        start = file.read(4)
+        file.seek(0)
+        while chunk := file.read(_CHUNK):
+            sniffer.feed(chunk)
+    for encoding in _candidates(start, sniffer.encoding(), stated):
+        if _readable(path, encoding):
+            return encoding
+    raise ExchangeError(Code.BAD_ENCODING, path.name)
+
+
+def _readable(path: Path, encoding: str) -> bool:
+    try:
+        for _ in pieces(path, encoding):
+            pass
+    except UnicodeError:
+        return False
+    return True
+
+
+def pieces(path: Path, encoding: str) -> Iterator[str]:
+    """The text of a file, piece by piece.
+
+    Raises:
+        UnicodeError: it is not in this encoding.
+    """
+    decoder = codecs.getincrementaldecoder(encoding)()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            yield decoder.decode(chunk).replace("\x00", "")
+        yield decoder.decode(b"", final=True)
+
+
+class _Lines:
+    """The lines of a file for the CSV reader, with their ends; a row that does not end is refused before it is held."""
+
+    def __init__(self, path: Path, encoding: str, budget: Budget) -> None:
+        self._budget = budget
+        self._file = path.open(encoding=encoding, newline="")
+        self._of_row = 0
+
+    def row_begins(self) -> None:
+        """The row before is whole."""
+        self._of_row = 0
+
+    def __iter__(self) -> Iterator[str]:
+        with self._file:
+            while line := self._file.readline(_MOST_ROW_CHARS):
+                self._of_row += len(line)
+                if self._of_row >= _MOST_ROW_CHARS:
+                    raise self._budget.too_large()
+                self._budget.step()
+                yield line.replace("\x00", "")
 
 
 def read_csv(path: Path, limits: SheetLimits) -> Workbook:
@@ -53,21 +119,24 @@ def read_csv(path: Path, limits: SheetLimits) -> Workbook:
         ExchangeError: its text cannot be read, a quote is not closed, or it is beyond the limits.
     """
     budget = Budget(limits, path.name)
-    text, encoding = decode(path.read_bytes(), path.name)
+    encoding = encoding_of(path)
     sheet = Sheet("CSV")
-    # The size of a field is bounded by ours; the library's own bound is a setting of the whole process.
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
+    lines = _Lines(path, encoding, budget)
+    # The library's own bound of a field is a setting of the whole process, so the rows are bounded here.
+    rows = csv.reader(lines, delimiter=_delimiter(_start(path, encoding)), strict=True)
     number = 0
     try:
         for row in rows:
             number += 1
+            lines.row_begins()
+            budget.step(len(row) // _CELLS_OF_A_STEP)
             if len(row) > MAX_COLUMNS:
                 raise budget.broken()
             for column, cell in enumerate(row, start=1):
                 kept = unguard(cell).strip()
                 if kept:
                     budget.cell()
-                    budget.text(len(kept))
+                    budget.text(kept)
                     sheet.put(number, column, kept)
             budget.rows(len(sheet.rows))
     except csv.Error:
@@ -75,14 +144,9 @@ def read_csv(path: Path, limits: SheetLimits) -> Workbook:
     return Workbook(path.name, "csv", [sheet], encoding)
 
 
-def guard(text: str) -> str:
-    """The text so that no spreadsheet program takes it for a formula."""
-    return _GUARD + text if text.startswith((*GUARDED, _GUARD)) else text
-
-
-def unguard(text: str) -> str:
-    """The text before `guard`."""
-    return text[1:] if text.startswith(_GUARD) and text[1:].startswith((*GUARDED, _GUARD)) else text
+def _start(path: Path, encoding: str) -> str:
+    with path.open(encoding=encoding, newline="") as file:
+        return file.read(_LOOKED_AT).replace("\x00", "")
 
 
 def _delimiter(text: str) -> str:

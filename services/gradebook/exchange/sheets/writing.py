@@ -16,8 +16,8 @@ from typing import Any, TypeAlias
 import xlsxwriter
 
 from services.gradebook.exchange.bundle import ExchangeError
+from services.gradebook.exchange.guarding import guard
 from services.gradebook.exchange.private import open_private, write_private
-from services.gradebook.exchange.sheets.plain_text import guard
 from services.gradebook.rejections import Code
 
 Written: TypeAlias = str | int | float | Decimal | bool | date | None

@@ -7,7 +7,7 @@ import posixpath
 import zipfile
 from pathlib import Path
 
-from services.gradebook.exchange.bundle import DAMAGE, ExchangeError
+from services.gradebook.exchange.bundle import DAMAGE, ExchangeError, directory_bytes
 from services.gradebook.exchange.sheets.grid import Sheet, Workbook
 from services.gradebook.exchange.sheets.limits import Budget, SheetLimits
 from services.gradebook.exchange.sheets.xlsx_parts import Book, Relations, Styles, Texts, Worksheet, place_of
@@ -49,7 +49,7 @@ class Container:
             raise ExchangeError(Code.PASSWORD_PROTECTED, self._budget.file)
         if member.compress_type not in _PACKINGS:
             raise self._budget.broken()
-        reader = Reader(part, self._budget.file)
+        reader = Reader(part, self._budget)
         try:
             with self._archive.open(member) as stream:
                 while chunk := stream.read(_CHUNK):
@@ -71,7 +71,7 @@ class Container:
     def relations(self, part: str) -> Relations:
         """What a part refers to, with names that `read` takes; nothing when it refers to nothing."""
         folder, name = posixpath.split(part)
-        relations = Relations()
+        relations = Relations(self._budget)
         file = posixpath.join(folder, "_rels", f"{name}.rels")
         if file in self:
             self.read(file, relations)
@@ -89,6 +89,8 @@ def read_xlsx(path: Path, limits: SheetLimits) -> Workbook:
     """
     budget = Budget(limits, path.name)
     try:
+        if directory_bytes(path) > limits.max_directory_bytes:
+            raise budget.too_large()
         with zipfile.ZipFile(path) as archive:
             return _read(Container(archive, budget, path.stat().st_size), budget)
     except DAMAGE:
@@ -102,10 +104,8 @@ def _read(container: Container, budget: Budget) -> Workbook:
     main = container.relations("").by_type.get("officeDocument", "")
     if not main or main not in container:
         raise ExchangeError(Code.NOT_A_TABLE, budget.file)
-    book, styles, shared = Book(), Styles(), Texts(budget, "si")
+    book, styles, shared = Book(budget), Styles(budget), Texts(budget, "si")
     container.read(main, book)
-    if len(book.sheets) > budget.limits.max_sheets:
-        raise budget.too_large()
     relations = container.relations(main)
     for kind, part in (("styles", styles), ("sharedStrings", shared)):
         if (name := relations.by_type.get(kind, "")) in container:
@@ -127,8 +127,7 @@ def _read_sheet(container: Container, place: str, worksheet: Worksheet, budget: 
     container.read(place, worksheet)
     sheet = worksheet.sheet
     sheet.sort()
-    if not sheet.merge(worksheet.areas):
-        raise budget.too_large()
+    sheet.merge(worksheet.areas, budget.merged_rows)
     comments = container.relations(place).by_type.get("comments", "")
     if comments in container:
         texts = Texts(budget, "comment")
@@ -136,4 +135,5 @@ def _read_sheet(container: Container, place: str, worksheet: Worksheet, budget: 
         for reference, text in texts.found:
             where = place_of(reference)
             if where is not None and text.strip():
+                budget.entry()
                 sheet.comments[where] = text.strip()

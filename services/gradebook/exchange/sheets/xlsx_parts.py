@@ -6,7 +6,7 @@ from datetime import date, datetime
 
 from services.gradebook.exchange.sheets.dates import from_serial, shows_a_date
 from services.gradebook.exchange.sheets.grid import Area, Sheet, Trouble, Value
-from services.gradebook.exchange.sheets.limits import MAX_COLUMNS, MAX_ROWS_OF_FORMAT, Budget
+from services.gradebook.exchange.sheets.limits import MAX_COLUMNS, MAX_ROWS_OF_FORMAT, Budget, Growing
 
 _REFERENCE = re.compile(r"\$?([A-Za-z]{1,3})\$?([0-9]{1,7})")
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
@@ -56,16 +56,19 @@ def true(text: str | None) -> bool:
 class Relations:
     """Which part another part refers to, by id and by type."""
 
-    def __init__(self) -> None:
+    def __init__(self, budget: Budget) -> None:
         self.by_id: dict[str, str] = {}
         self.by_type: dict[str, str] = {}
+        self._budget = budget
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         """One relation."""
         if name == "Relationship" and attributes.get("TargetMode") != "External":
-            target = attributes.get("Target", "")
-            self.by_id[attributes.get("Id", "")] = target
-            self.by_type.setdefault(attributes.get("Type", "").rsplit("/", 1)[-1], target)
+            target, own_id = attributes.get("Target", ""), attributes.get("Id", "")
+            kind = attributes.get("Type", "").rsplit("/", 1)[-1]
+            self._budget.entry(target, own_id, kind)
+            self.by_id[own_id] = target
+            self.by_type.setdefault(kind, target)
 
     def end(self, name: str) -> None:
         """Has nothing to do."""
@@ -77,16 +80,21 @@ class Relations:
 class Book:
     """The list of sheets, and the date system."""
 
-    def __init__(self) -> None:
+    def __init__(self, budget: Budget) -> None:
         self.sheets: list[tuple[str, str, bool]] = []
         """Name, relation, hidden."""
         self.system_1904 = False
+        self._budget = budget
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         """A sheet, or the workbook's properties."""
         if name == "sheet":
             hidden = attributes.get("state", "visible") != "visible"
-            self.sheets.append((unescape(attributes.get("name", "")), attributes.get("id", ""), hidden))
+            title, relation = attributes.get("name", ""), attributes.get("id", "")
+            self._budget.entry(title, relation)
+            self.sheets.append((unescape(title), relation, hidden))
+            if len(self.sheets) > self._budget.limits.max_sheets:
+                raise self._budget.too_large()
         elif name == "workbookPr":
             self.system_1904 = true(attributes.get("date1904"))
 
@@ -100,19 +108,23 @@ class Book:
 class Styles:
     """Which cell styles show dates."""
 
-    def __init__(self) -> None:
+    def __init__(self, budget: Budget) -> None:
         self.dates: list[bool] = []
         self._codes: dict[int, str] = {}
         self._inside = False
+        self._budget = budget
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         """A number format, or a cell style that uses one."""
         if name == "numFmt":
-            self._codes[whole(attributes.get("numFmtId"))] = attributes.get("formatCode", "")[:255]
+            code = attributes.get("formatCode", "")[:255]
+            self._budget.entry(code)
+            self._codes[whole(attributes.get("numFmtId"))] = code
         elif name == "cellXfs":
             self._inside = True
         elif name == "xf" and self._inside:
             format_id = whole(attributes.get("numFmtId"))
+            self._budget.entry()
             self.dates.append(shows_a_date(format_id, self._codes.get(format_id)))
 
     def end(self, name: str) -> None:
@@ -133,15 +145,15 @@ class Texts:
         self._budget = budget
         self._item = item
         self._reference = ""
-        self._parts: list[str] = []
-        self._length = 0
+        self._growing = Growing(budget)
         self._open = False
         self._phonetic = 0
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         """An item, its text, or how the text is pronounced, which is left out."""
         if name == self._item:
-            self._parts, self._length, self._reference = [], 0, attributes.get("ref", "")
+            self._growing.clear()
+            self._reference = attributes.get("ref", "")
         elif name == "rPh":
             self._phonetic += 1
         elif name == "t":
@@ -154,18 +166,18 @@ class Texts:
         elif name == "rPh":
             self._phonetic -= 1
         elif name == self._item:
-            self._budget.text(self._length)
-            self.found.append((self._reference, unescape("".join(self._parts))))
+            text = unescape(self._growing.whole())
+            self._budget.text(text)
+            if self._reference:
+                self._budget.text(self._reference)
+            self.found.append((self._reference, text))
             if len(self.found) > self._budget.limits.max_cells:
                 raise self._budget.too_large()
 
     def text(self, data: str) -> None:
         """A piece of the text."""
         if self._open:
-            self._length += len(data)
-            if self._length > self._budget.limits.max_text_chars:
-                raise self._budget.too_large()
-            self._parts.append(data)
+            self._growing.add(data)
 
 
 class Worksheet:
@@ -185,7 +197,9 @@ class Worksheet:
         self._formula = False
         self._has_value = False
         self._open = False
-        self._parts: list[str] = []
+        self._hidden_row = False
+        self._hidden_columns = 0
+        self._growing = Growing(budget)
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         """A row, a cell, its value or formula, a merged area, columns."""
@@ -201,20 +215,22 @@ class Worksheet:
             self._column = 0
             if not 1 <= self._row <= MAX_ROWS_OF_FORMAT:
                 raise self._budget.broken()
-            if true(attributes.get("hidden")):
-                self.sheet.hidden_rows.add(self._row)
+            self._hidden_row = true(attributes.get("hidden"))
         elif name == "mergeCell":
-            self._merge(attributes.get("ref", ""))
+            self._budget.merge()
+            area = area_of(attributes.get("ref", ""))
+            if area is not None:
+                self.areas.append(area)
         elif name == "col" and true(attributes.get("hidden")):
-            first, last = whole(attributes.get("min")), min(whole(attributes.get("max")), MAX_COLUMNS)
-            self.sheet.hidden_columns.update(range(first, last + 1))
+            self._hide(whole(attributes.get("min")), min(whole(attributes.get("max")), MAX_COLUMNS))
 
-    def _merge(self, reference: str) -> None:
-        area = area_of(reference)
-        if area is not None:
-            self.areas.append(area)
-        if len(self.areas) > self._budget.limits.max_merges:
-            raise self._budget.too_large()
+    def _hide(self, first: int, last: int) -> None:
+        self._budget.entry()
+        # Elements of columns do not overlap (18.3.1.13): all of them together are no wider than the sheet.
+        self._hidden_columns += max(last - first + 1, 0)
+        if self._hidden_columns > MAX_COLUMNS:
+            raise self._budget.broken()
+        self.sheet.hidden_columns.append(range(first, last + 1))
 
     def _start_cell(self, attributes: dict[str, str]) -> None:
         place = place_of(attributes.get("r", ""))
@@ -225,23 +241,25 @@ class Worksheet:
         self._type = attributes.get("t", "n")
         self._style = whole(attributes.get("s"))
         self._formula = self._has_value = False
-        self._parts = []
+        self._growing.clear()
 
     def text(self, data: str) -> None:
         """A piece of the cell's value."""
         if self._open:
-            self._parts.append(data)
+            self._growing.add(data)
 
     def end(self, name: str) -> None:
         """The cell is whole."""
         if name in {"v", "t"}:
             self._open = False
         elif name == "c":
-            value = self._value("".join(self._parts))
+            value = self._value(self._growing.whole())
             if value is not None and value != "":
                 self._budget.cell()
                 self.sheet.put(self._row, self._column, value)
                 self._budget.rows(len(self.sheet.rows))
+                if self._hidden_row:
+                    self.sheet.hidden_rows.add(self._row)
 
     def _value(self, text: str) -> Value | None:
         # A formula that yields an empty text is saved with an empty value; one that was never computed, with none.
@@ -253,8 +271,9 @@ class Worksheet:
             case "s":
                 return self._texts[whole(text)] if whole(text, -1) in range(len(self._texts)) else None
             case "inlineStr" | "str":
-                self._budget.text(len(text))
-                return unescape(text)
+                plain = unescape(text)
+                self._budget.text(plain)
+                return plain
             case "b" | "e":
                 return text == "1" if self._type == "b" else Trouble.ERROR
         return _iso(text) if self._type == "d" else self._number(text)

@@ -2,12 +2,31 @@
 
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Annotated
+
+from fastapi import Request
+from pydantic import BeforeValidator
+from pydantic_settings import NoDecode
 
 Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
 
 COUNTED_IPV6_PREFIX = 64
 """Whoever has one IPv6 address has all of its /64."""
+
+
+def _separated_by_commas(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+TrustedProxies = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_separated_by_commas)]
+"""A setting: networks, separated by commas."""
+
+
+def asker(request: Request, trusted: Sequence[Network]) -> str:
+    """By what the attempts of whoever makes a request are counted."""
+    peer = request.client.host if request.client else "unknown"
+    return counted_address(client_address(peer, request.headers.getlist("x-forwarded-for"), trusted))
 
 
 def client_address(peer: str, forwarded: Sequence[str], trusted: Sequence[Network]) -> str:
