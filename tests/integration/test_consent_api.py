@@ -170,9 +170,9 @@ async def test_a_school_registers_for_its_own_students_only(door):
     [
         ("POST", "/v1/decisions"),
         ("POST", "/v1/decisions/bulk"),
-        ("POST", f"/v1/consents/{uuid4()}/withdraw"),
-        ("GET", f"/v1/students/{uuid4()}/consents"),
-        ("GET", f"/v1/schools/{uuid4()}/unanswered"),
+        ("POST", f"/v1/consents/{UUID(int=1)}/withdraw"),
+        ("GET", f"/v1/students/{UUID(int=2)}/consents"),
+        ("GET", f"/v1/schools/{UUID(int=3)}/unanswered"),
     ],
 )
 async def test_nobody_comes_in_without_a_token(door, method, path):
