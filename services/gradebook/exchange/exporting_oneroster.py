@@ -7,27 +7,27 @@ in `metadata.…`, so that the import makes the very same records of it. Kinds o
 (timetable, lessons, homework, attendance …) are in the plain export only. Who teaches is an enrollment.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import date
-from hashlib import blake2b
 from itertools import chain
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from chassis.database import Database
 from services.gradebook.exchange import exporting_oneroster_queries as queries
 from services.gradebook.exchange.exporting import (
     Exported,
     Progress,
-    Sheet,
     Snapshot,
     Target,
     Wanted,
     cell,
     snapshot,
     target_at,
-    tell,
 )
+from services.gradebook.exchange.exporting_oneroster_files import PackFile, PackFiles, Row
+from services.gradebook.exchange.oneroster_ids import exam_item, grade_item, item_id, journal_of, mark_item
+from services.gradebook.exchange.oneroster_index import EXAMS, FINAL_GRADE
 from services.gradebook.exchange.oneroster_schema import DATA_FILES, MANIFEST, ONLY_1_2, Version
 from services.gradebook.records import RecordKind
 
@@ -42,11 +42,7 @@ _ROLES = {"parent": "parent", "guardian": "guardian", "other": "relative"}
 _FINEST_FIRST = ("quarter", "half_year", "year")
 _MARK_MAX = 5
 _LARGEST_SCORE = 100_000
-_FINAL = "final_grade"
-_EXAMS = ("oge", "ege", "school_exam", "competition")
 _SCALE = "{1:1},{2:2},{3:3},{4:4},{5:5}"
-
-Row = Sequence[object]
 
 
 async def export_oneroster(
@@ -63,25 +59,17 @@ async def export_oneroster(
     """
     async with snapshot(database, wanted) as journal, target_at(path) as target:
         export = _Export(journal, target, version, progress)
-        await export.write()
-        return export.exported
-
-
-def item_id(*parts: object) -> str:
-    """An id of what has none in the journal: the same for the same parts, whatever characters and length these have."""
-    return blake2b("\x1f".join(map(cell, parts)).encode(), digest_size=16).hexdigest()
+        return await export.write()
 
 
 class _Export:
     """One pack in the making."""
 
     def __init__(self, journal: Snapshot, target: Target, version: Version, progress: Progress | None) -> None:
-        self.exported = Exported()
+        self._files = PackFiles(target, progress)
         self._journal = journal
-        self._target = target
         self._version = version
         self._new = version == "1.2"
-        self._progress = progress
         self._delta = journal.wanted.since is not None
         self._changed_at = ""
         self._schools: dict[str, Any] = {}
@@ -89,7 +77,7 @@ class _Export:
         self._groups: dict[str, tuple[str, str]] = {}
         """School and course of each group."""
 
-    async def write(self) -> None:
+    async def write(self) -> Exported:
         """All files. What others refer to comes whole in a delta too, so that its reader finds it there."""
         async for row in self._journal.rows(queries.NOW):
             self._changed_at = cell(row["at"])
@@ -108,6 +96,7 @@ class _Export:
         await self._enrollments()
         await self._line_items()
         await self._results()
+        return self._files.exported
 
     def _row(self, sourced_id: str, *values: object, state: str = "active") -> Row:
         """A row; a bulk file has neither status nor time."""
@@ -115,8 +104,8 @@ class _Export:
             return (sourced_id, "", "", *values)
         return (sourced_id, "active" if state == "active" else "tobedeleted", self._changed_at, *values)
 
-    def _sheet(self, name: str, columns: str) -> "_File":
-        return _File(self, name, f"sourcedId,status,dateLastModified,{columns}".split(","))
+    def _sheet(self, name: str, columns: str) -> PackFile:
+        return self._files.file(name, f"sourcedId,status,dateLastModified,{columns}".split(","))
 
     def _write(self, name: str, columns: str, rows: Iterable[Row]) -> None:
         with self._sheet(name, columns) as sheet:
@@ -130,7 +119,7 @@ class _Export:
             *(("roles.csv", "scoreScales.csv") if self._new else ()),
         }  # fmt: skip
         mode = "delta" if self._delta else "bulk"
-        with _File(self, MANIFEST, ("propertyName", "value")) as sheet:
+        with self._files.file(MANIFEST, ("propertyName", "value")) as sheet:
             sheet.add(("manifest.version", "1.0"))
             sheet.add(("oneroster.version", self._version))
             for name in sorted(DATA_FILES):
@@ -202,7 +191,7 @@ class _Export:
             for school in self._schools:
                 sheet.add(
                     self._row(
-                        _journal_of(school), "Журнал школы", "", self._journal_course, "", "scheduled", "", school,
+                        journal_of(school), "Журнал школы", "", self._journal_course, "", "scheduled", "", school,
                         self._terms(school), "", "", "", NO_GROUP, "",
                     )
                 )  # fmt: skip
@@ -303,7 +292,7 @@ class _Export:
     async def _line_items(self) -> None:
         weights = [row async for row in self._journal.rows(queries.CATEGORIES)]
         rows = [self._row(item_id(row["work_type"], row["weight"]), row["work_type"], row["weight"]) for row in weights]
-        rows += [self._row(item_id(title), title, "") for title in (_FINAL, *_EXAMS)]
+        rows += [self._row(item_id(title), title, "") for title in (FINAL_GRADE, *EXAMS)]
         self._write("categories.csv", "title,metadata.weight", rows)
         period = "academicSessionSourcedId" if self._new else "gradingPeriodSourcedId"
         columns = f"title,description,assignDate,dueDate,classSourcedId,categorySourcedId,{period},resultValueMin"
@@ -312,13 +301,13 @@ class _Export:
         with self._sheet("lineItems.csv", columns) as sheet:
             async for row in self._journal.rows(queries.MARK_ITEMS):
                 category, day = item_id(row["work_type"], row["weight"]), row["lesson_on"]
-                sheet.add(self._item(_mark_item(row), row, category, title="Работа", day=day, top=_MARK_MAX))
+                sheet.add(self._item(mark_item(row), row, category, title="Работа", day=day, top=_MARK_MAX))
             async for row in self._journal.rows(queries.GRADE_ITEMS):
                 title, day = "Итоговая отметка", row["ends_on"]
-                sheet.add(self._item(_grade_item(row), row, item_id(_FINAL), title=title, day=day, top=_MARK_MAX))
+                sheet.add(self._item(grade_item(row), row, item_id(FINAL_GRADE), title=title, day=day, top=_MARK_MAX))
             async for row in self._journal.rows(queries.EXAM_ITEMS):
                 title, day, top = row["title"], row["obtained_on"], row["max_score"]
-                sheet.add(self._item(_exam_item(row), row, item_id(row["kind"]), title=title, day=day, top=top))
+                sheet.add(self._item(exam_item(row), row, item_id(row["kind"]), title=title, day=day, top=top))
 
     def _item(self, key: str, row: Any, category: str, *, title: str, day: date, top: object) -> Row:
         group, school = row.get("group_id"), row["school_id"]
@@ -334,7 +323,7 @@ class _Export:
     def _place(self, row: Any) -> str:
         """The class that a result belongs to: its group when this is still there, otherwise the school's journal."""
         group = row.get("group_id")
-        return group if group in self._groups else _journal_of(row["school_id"])
+        return group if group in self._groups else journal_of(row["school_id"])
 
     def _period_on(self, school: str, day: date) -> str:
         """The finest period with that day; otherwise any of the school's, since the standard wants one."""
@@ -355,17 +344,17 @@ class _Export:
         with self._sheet("results.csv", columns) as sheet:
             async for row in self._journal.rows(queries.MARKS):
                 own = ("", "", row["lesson_id"], row["author_id"], row["reason"])
-                sheet.add(self._result(row, _mark_item(row), row["lesson_on"], _split(row["value"]), own))
+                sheet.add(self._result(row, mark_item(row), row["lesson_on"], _split(row["value"]), own))
             async for row in self._journal.rows(queries.GRADES):
                 own = (row["obtained_at"], row["held"], "", "", "")
-                sheet.add(self._result(row, _grade_item(row), row["obtained_on"], _split(row["value"]), own))
+                sheet.add(self._result(row, grade_item(row), row["obtained_on"], _split(row["value"]), own))
             async for row in self._journal.rows(queries.EXAMS):
                 own = (row["obtained_at"], "", "", "", "")
                 value = (row["score"], row["grade"])
-                sheet.add(self._result(row, _exam_item(row), row["obtained_on"], value, own))
+                sheet.add(self._result(row, exam_item(row), row["obtained_on"], value, own))
         if self._new:
             rows = [
-                self._row(item_id("scale", school), "Пятибалльная", "numeric", school, "", _journal_of(school), _SCALE)
+                self._row(item_id("scale", school), "Пятибалльная", "numeric", school, "", journal_of(school), _SCALE)
                 for school in self._schools
             ]
             self._write(
@@ -398,49 +387,6 @@ class _Export:
             state=row["state"],
         )
 
-    def open(self, name: str) -> Any:
-        """The target's file."""
-        return self._target.open(name)
-
-    def told(self, name: str, rows: int) -> None:
-        """Progress of a file."""
-        tell(self._progress, name, rows)
-
-    def closed(self, name: str, rows: int) -> None:
-        """A file is whole."""
-        self.exported.rows[name] = rows
-        if self._progress is not None:
-            self._progress(name, rows)
-
-
-class _File:
-    """A file of the pack while it is written."""
-
-    def __init__(self, export: _Export, name: str, columns: Sequence[str]) -> None:
-        self._export = export
-        self._name = name
-        self._columns = columns
-
-    def __enter__(self) -> Self:
-        self._file = self._export.open(self._name)
-        self._sheet = Sheet(self._file, self._columns)
-        return self
-
-    def add(self, row: Row) -> None:
-        """Writes a row."""
-        self._sheet.add(row)
-        self._export.told(self._name, self._sheet.rows)
-
-    def __exit__(self, *_: object) -> None:
-        self._sheet.flush()
-        self._file.close()
-        self._export.closed(self._name, self._sheet.rows)
-
-
-def _journal_of(school: str) -> str:
-    """The class that stands for a school's journal."""
-    return item_id("journal", school)
-
 
 def _roles_of(user: Any) -> list[tuple[str, str]]:
     """(role, school) in the standard's words, the main one first."""
@@ -453,17 +399,3 @@ def _roles_of(user: Any) -> list[tuple[str, str]]:
 
 def _split(value: str | None) -> tuple[object, object]:
     return (value, None) if value is None or value.isdigit() else (None, value)
-
-
-def _mark_item(row: Any) -> str:
-    parts = (row["school_id"], row["group_id"], row["subject_id"], row["lesson_on"], row["work_type"], row["weight"])
-    return item_id("mark", *parts)
-
-
-def _grade_item(row: Any) -> str:
-    return item_id(_FINAL, row["school_id"], row["subject_id"], row["period_id"])
-
-
-def _exam_item(row: Any) -> str:
-    parts = (row["kind"], row["school_id"], row["subject_id"], row["title"], row["max_score"], row["obtained_on"])
-    return item_id(*parts)

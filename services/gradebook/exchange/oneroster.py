@@ -1,10 +1,28 @@
 """OneRoster 1.1 and 1.2 CSV, read into the same records as plain CSV. The package's text says what stands for what."""
 
 from collections.abc import Callable, Iterator, Sequence
-from hashlib import blake2b
 from typing import Any
 
 from services.gradebook.exchange.bundle import Bundle
+from services.gradebook.exchange.oneroster_columns import (
+    AGENT_COLUMNS,
+    CLASS_COLUMNS,
+    CLASSES,
+    COURSE_COLUMNS,
+    COURSES,
+    ENROLLMENT_COLUMNS,
+    ENROLLMENTS,
+    ORG_COLUMNS,
+    ORGS,
+    RESULT_COLUMNS,
+    RESULTS,
+    SESSION_COLUMNS,
+    SESSIONS,
+    USER_COLUMNS,
+    USERS,
+    columns_of,
+)
+from services.gradebook.exchange.oneroster_ids import item_id
 from services.gradebook.exchange.oneroster_index import (
     EXAMS,
     FINAL_GRADE,
@@ -69,17 +87,17 @@ class OneRoster:
         index = self._index
         wanted: list[tuple[str, tuple[RecordKind, ...], Callable[[], Iterator[Piece]]]] = [
             (MANIFEST, (), self._manifest),
-            ("orgs.csv", (RecordKind.SCHOOLS,), lambda: self._each("orgs.csv", _ORGS, self._school)),
-            ("courses.csv", (RecordKind.SUBJECTS,), lambda: self._each("courses.csv", _COURSES, self._subject)),
+            ("orgs.csv", (RecordKind.SCHOOLS,), lambda: self._each("orgs.csv", ORGS, self._school)),
+            ("courses.csv", (RecordKind.SUBJECTS,), lambda: self._each("courses.csv", COURSES, self._subject)),
             ("academicSessions.csv", (RecordKind.PERIODS,), self._periods),
             ("demographics.csv", (), index.load_demographics),
             ("roles.csv", (), index.load_roles),
-            ("users.csv", (RecordKind.PEOPLE,), lambda: self._each("users.csv", _USERS, self._people)),
-            ("classes.csv", (RecordKind.GROUPS,), lambda: self._each("classes.csv", _CLASSES, self._group)),
+            ("users.csv", (RecordKind.PEOPLE,), lambda: self._each("users.csv", USERS, self._people)),
+            ("classes.csv", (RecordKind.GROUPS,), lambda: self._each("classes.csv", CLASSES, self._group)),
             (
                 "enrollments.csv",
                 (RecordKind.MEMBERS, RecordKind.TEACHING),
-                lambda: self._each("enrollments.csv", _ENROLLMENTS, self._enrolled),
+                lambda: self._each("enrollments.csv", ENROLLMENTS, self._enrolled),
             ),
             ("users.csv", (RecordKind.REPRESENTATIVES,), self._representatives),
             ("categories.csv", (), index.load_categories),
@@ -87,7 +105,7 @@ class OneRoster:
             (
                 "results.csv",
                 (RecordKind.MARKS, RecordKind.FINAL_GRADES, RecordKind.EXAM_RESULTS),
-                lambda: self._each("results.csv", _RESULTS, self._result),
+                lambda: self._each("results.csv", RESULTS, self._result),
             ),
         ]
         return [
@@ -148,7 +166,7 @@ class OneRoster:
             "address": cells.get("metadata.address", ""),
             "time_zone": cells.get("metadata.timezone", ""),
         }
-        yield from make(SchoolRecord, fields, file=file, line=row.line, columns=_ORG_COLUMNS)
+        yield from make(SchoolRecord, fields, file=file, line=row.line, columns=ORG_COLUMNS)
 
     def _subject(self, row: Row, file: str) -> Iterator[Piece]:
         if _deleted(row.cells):
@@ -158,11 +176,11 @@ class OneRoster:
             self._index.add_journal_course(row.cells["sourcedid"])
             return
         fields = {"subject_id": row.cells["sourcedid"], "title": row.cells["title"]}
-        yield from make(SubjectRecord, fields, file=file, line=row.line, columns=_COURSE_COLUMNS)
+        yield from make(SubjectRecord, fields, file=file, line=row.line, columns=COURSE_COLUMNS)
 
     def _periods(self) -> Iterator[Piece]:
         sessions: list[tuple[Row, dict[str, str]]] = []
-        yield from self._each("academicSessions.csv", _SESSIONS, self._keep_session(sessions))
+        yield from self._each("academicSessions.csv", SESSIONS, self._keep_session(sessions))
         file = self._given("academicSessions.csv")
         for row, fields in sessions:
             for period_id, school_id in self._index.periods_of_session(row.cells["sourcedid"]):
@@ -171,7 +189,7 @@ class OneRoster:
                     {**fields, "period_id": period_id, "school_id": school_id},
                     file=file,
                     line=row.line,
-                    columns=_SESSION_COLUMNS,
+                    columns=SESSION_COLUMNS,
                 )
 
     def _keep_session(self, sessions: list[tuple[Row, dict[str, str]]]) -> Convert:
@@ -200,11 +218,11 @@ class OneRoster:
                 "school_id": org,
                 "state": _state(cells),
             }
-            yield from make(PersonRecord, fields, file=file, line=row.line, columns=_USER_COLUMNS)
+            yield from make(PersonRecord, fields, file=file, line=row.line, columns=USER_COLUMNS)
 
     def _representatives(self) -> Iterator[Piece]:
         seen: set[tuple[str, str]] = set()
-        for item in self._each("users.csv", _USERS, self._agents):
+        for item in self._each("users.csv", USERS, self._agents):
             # Faults of the rows themselves were reported when the people were read.
             if isinstance(item, Rejection) or item.record.key() in seen:
                 continue
@@ -232,7 +250,7 @@ class OneRoster:
                 "in_force": "true",
                 "state": _state(row.cells),
             }
-            yield from make(RepresentativeRecord, fields, file=file, line=row.line, columns=_AGENT_COLUMNS)
+            yield from make(RepresentativeRecord, fields, file=file, line=row.line, columns=AGENT_COLUMNS)
 
     def _group(self, row: Row, file: str) -> Iterator[Piece]:
         cells = row.cells
@@ -253,7 +271,7 @@ class OneRoster:
             "campus_id": cells.get("metadata.campussourcedid", ""),
             "state": _state(cells),
         }
-        yield from make(GroupRecord, fields, file=file, line=row.line, columns=_CLASS_COLUMNS)
+        yield from make(GroupRecord, fields, file=file, line=row.line, columns=CLASS_COLUMNS)
 
     def _enrolled(self, row: Row, file: str) -> Iterator[Piece]:
         role = row.cells["role"].lower()
@@ -266,7 +284,7 @@ class OneRoster:
         """Who teaches a class: a homeroom's is its class teacher unless `primary` is false, else of the course."""
         cells = row.cells
         group, role = cells["classsourcedid"], cells.get("metadata.teachingrole", "")
-        if cells.get("sourcedid") == _id_of("teacher", group, cells["usersourcedid"]):
+        if cells.get("sourcedid") == item_id("teacher", group, cells["usersourcedid"]):
             # Former exports had one row for all that somebody taught a group, which stood there under other ids.
             return
         subject = cells.get("metadata.subjectsourcedid", "")
@@ -274,7 +292,7 @@ class OneRoster:
         if unsaid and self._index.class_known(group):
             subject = self._index.subject_taught(group, main=cells.get("primary") != "false")
         fields = {
-            "teaching_id": cells.get("sourcedid") or _id_of("teaching", group, cells["usersourcedid"]),
+            "teaching_id": cells.get("sourcedid") or item_id("teaching", group, cells["usersourcedid"]),
             "teacher_id": cells["usersourcedid"],
             "group_id": group,
             "subject_id": subject,
@@ -285,7 +303,7 @@ class OneRoster:
             "state": _state(cells),
         }
         alone = unsaid and not self._index.class_known(group)
-        for piece in make(TeachingRecord, fields, file=file, line=row.line, columns=_ENROLLMENT_COLUMNS):
+        for piece in make(TeachingRecord, fields, file=file, line=row.line, columns=ENROLLMENT_COLUMNS):
             yield piece._replace(as_in_journal=True) if alone and isinstance(piece, Read) else piece
 
     def _member(self, row: Row, file: str) -> Iterator[Piece]:
@@ -297,7 +315,7 @@ class OneRoster:
             "left_on": cells.get("enddate", ""),
             "state": _state(cells),
         }
-        yield from make(MemberRecord, fields, file=file, line=row.line, columns=_ENROLLMENT_COLUMNS)
+        yield from make(MemberRecord, fields, file=file, line=row.line, columns=ENROLLMENT_COLUMNS)
 
     def _result(self, row: Row, file: str) -> Iterator[Piece]:
         item = self._index.line_item(row.cells["lineitemsourcedid"])
@@ -305,7 +323,7 @@ class OneRoster:
             yield Rejection(file, row.line, "lineItemSourcedId", Code.ORPHAN_ROW)
             return
         model, fields = self._fields_of_result(row.cells, item)
-        yield from make(model, fields, file=file, line=row.line, columns=_RESULT_COLUMNS)
+        yield from make(model, fields, file=file, line=row.line, columns=RESULT_COLUMNS)
 
     def _fields_of_result(self, cells: dict[str, str], item: LineItem) -> tuple[type[Record], dict[str, Any]]:
         value = grade_text(cells)
@@ -350,11 +368,6 @@ def _refused(pieces: Sequence[Piece]) -> bool:
     return bool(pieces) and not any(isinstance(piece, Read) for piece in pieces)
 
 
-def _id_of(*parts: str) -> str:
-    """An id of what has none: the import does without an enrollment's, though the standard does not."""
-    return blake2b("\x1f".join(parts).encode(), digest_size=16).hexdigest()
-
-
 def split_list(text: str) -> list[str]:
     """A OneRoster list: values with commas between them."""
     return [part.strip() for part in text.split(",") if part.strip()]
@@ -395,104 +408,3 @@ def _number_by_start(sessions: list[dict[str, str]]) -> None:
         order[key] = order.get(key, 0) + 1
         fields.setdefault("given_number", fields["number"])
         fields["number"] = fields["given_number"] or str(order[key])
-
-
-_META = {"status"}
-_ORGS = ({"sourcedid", "name", "type"}, _META | {"metadata.address", "metadata.timezone"})
-_COURSES = ({"sourcedid", "title"}, _META | {"metadata.kind"})
-_SESSIONS = (
-    {"sourcedid", "type", "startdate", "enddate", "schoolyear"},
-    _META | {"metadata.number", "metadata.schoolsourcedid", "metadata.kind"},
-)
-_USERS = (
-    {"sourcedid", "givenname", "familyname"},
-    _META | {"role", "orgsourcedids", "middlename", "agentsourcedids", "metadata.furtherroles", "metadata.agentkinds"},
-)
-_CLASSES = (
-    {"sourcedid", "title", "coursesourcedid", "classtype", "schoolsourcedid"},
-    _META | {"grades", "metadata.kind", "metadata.campussourcedid"},
-)
-_ENROLLMENTS = (
-    {"classsourcedid", "usersourcedid", "role"},
-    _META
-    | {"sourcedid", "primary", "begindate", "enddate"}
-    | {"metadata.teachingrole", "metadata.subjectsourcedid", "metadata.authorsourcedid"},
-)
-_RESULTS = (
-    {"sourcedid", "lineitemsourcedid", "studentsourcedid", "score", "scoredate"},
-    _META
-    | {"comment", "textscore", "metadata.value", "metadata.obtainedat", "metadata.held", "metadata.lessonsourcedid"}
-    | {"metadata.authorsourcedid", "metadata.reason"},
-)
-
-_ORG_COLUMNS = {"school_id": "sourcedId", "address": "metadata.address", "time_zone": "metadata.timeZone"}
-_COURSE_COLUMNS = {"subject_id": "sourcedId"}
-_ENROLLMENT_COLUMNS = {
-    "group_id": "classSourcedId",
-    "person_id": "userSourcedId",
-    "joined_on": "beginDate",
-    "left_on": "endDate",
-    "teaching_id": "sourcedId",
-    "teacher_id": "userSourcedId",
-    "subject_id": "classSourcedId",
-    "role": "metadata.teachingRole",
-    "starts_on": "beginDate",
-    "ends_on": "endDate",
-    "author_id": "metadata.authorSourcedId",
-}
-_SESSION_COLUMNS = {
-    "period_id": "sourcedId",
-    "kind": "type",
-    "number": "metadata.number",
-    "school_year": "schoolYear",
-    "starts_on": "startDate",
-    "ends_on": "endDate",
-}
-_USER_COLUMNS = {
-    "person_id": "sourcedId",
-    "family": "familyName",
-    "given": "givenName",
-    "patronymic": "middleName",
-    "birth_date": "demographics.birthDate",
-    "school_id": "orgSourcedIds",
-}
-_AGENT_COLUMNS = {"representative_id": "agentSourcedIds", "student_id": "sourcedId"}
-_CLASS_COLUMNS = {
-    "group_id": "sourcedId",
-    "school_id": "schoolSourcedId",
-    "kind": "classType",
-    "name": "title",
-    "grade_level": "grades",
-    "subject_id": "courseSourcedId",
-}
-_RESULT_COLUMNS = {
-    "mark_id": "sourcedId",
-    "result_id": "sourcedId",
-    "student_id": "studentSourcedId",
-    "subject_id": "lineItemSourcedId",
-    "period_id": "lineItemSourcedId",
-    "group_id": "lineItemSourcedId",
-    "lesson_on": "scoreDate",
-    "work_type": "lineItemSourcedId",
-    "weight": "lineItemSourcedId",
-    "title": "lineItemSourcedId",
-    "value": "score",
-    "grade": "metadata.value",
-    "obtained_at": "metadata.obtainedAt",
-    "held": "metadata.held",
-}
-
-_COLUMNS_OF = {
-    RecordKind.SCHOOLS: _ORG_COLUMNS,
-    RecordKind.SUBJECTS: _COURSE_COLUMNS,
-    RecordKind.PERIODS: _SESSION_COLUMNS,
-    RecordKind.PEOPLE: _USER_COLUMNS,
-    RecordKind.GROUPS: _CLASS_COLUMNS,
-    RecordKind.MEMBERS: _ENROLLMENT_COLUMNS,
-    RecordKind.REPRESENTATIVES: _AGENT_COLUMNS,
-}
-
-
-def columns_of(kinds: Sequence[RecordKind]) -> dict[str, str]:
-    """The columns of OneRoster for the fields of our records."""
-    return _COLUMNS_OF.get(kinds[0], _RESULT_COLUMNS) if kinds else {}

@@ -12,7 +12,7 @@ from services.gradebook.exchange.table import Row
 from services.gradebook.rejections import Code
 
 FINAL_GRADE = "final_grade"
-EXAMS = frozenset({"oge", "ege", "school_exam", "competition"})
+EXAMS = ("oge", "ege", "school_exam", "competition")
 SCHOOL_YEARS = range(1900, 2200)
 DEFAULT_ZONE = "Europe/Moscow"
 
