@@ -15,11 +15,11 @@ class Clock(Protocol):
 
 
 class DatabaseClock:
-    """The database server's clock; it goes on within a transaction."""
+    """The installation's clock, which is the database server's; it goes on within a transaction."""
 
     async def now(self, conn: Connection) -> datetime:
-        """The present instant by the server's wall clock."""
-        now: datetime = await conn.fetchval("SELECT clock_timestamp()")
+        """The present instant."""
+        now: datetime = await conn.fetchval("SELECT clock_timestamp() + clock_shift()")
         return now.astimezone(UTC)
 
 

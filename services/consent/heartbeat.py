@@ -40,7 +40,7 @@ RETRY_SECONDS = 1.0
 _LOCK_TIMEOUT = "SELECT set_config('lock_timeout', $1, true)"
 _LOCK = "SELECT pg_advisory_xact_lock(hashtext('sutki.consent.registration'))"
 _BOUNDARY = """
-SELECT clock_timestamp() AS as_of,
+SELECT clock_timestamp() + clock_shift() AS as_of,
     coalesce((SELECT max(id) FROM outbox WHERE aggregatetype = $1 AND published_at IS NULL), 0) AS last_id
 """
 _UNPUBLISHED = """

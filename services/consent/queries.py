@@ -139,7 +139,7 @@ _PAGE = f"SELECT {_CONSENT} FROM consents AS c WHERE c.consent_id > $1 ORDER BY 
 
 _SECONDS_TO_MIDNIGHT = """
 SELECT extract(epoch FROM (date_trunc('day', t.local) + interval '1 day') - t.local)::float
-FROM (SELECT clock_timestamp() AT TIME ZONE $1 AS local) AS t
+FROM (SELECT (clock_timestamp() + clock_shift()) AT TIME ZONE $1 AS local) AS t
 """
 
 _COUNTS = """

@@ -225,12 +225,12 @@ async def start_session(
 
 
 _SESSION = """
-SELECT s.person_id, s.seen_at < clock_timestamp() - make_interval(mins => 5) AS to_note
+SELECT s.person_id, s.seen_at < clock_timestamp() + clock_shift() - make_interval(mins => 5) AS to_note
 FROM sessions AS s JOIN accounts AS a ON a.person_id = s.person_id AND a.active
-WHERE s.token_sha256 = $1 AND s.expires_at > clock_timestamp()
-    AND s.seen_at > clock_timestamp() - $2::interval
+WHERE s.token_sha256 = $1 AND s.expires_at > clock_timestamp() + clock_shift()
+    AND s.seen_at > clock_timestamp() + clock_shift() - $2::interval
 """
-_SEEN = "UPDATE sessions SET seen_at = clock_timestamp() WHERE token_sha256 = $1"
+_SEEN = "UPDATE sessions SET seen_at = clock_timestamp() + clock_shift() WHERE token_sha256 = $1"
 
 
 async def person_of_session(conn: Connection, token_sha256: bytes, idle: timedelta) -> UUID | None:
@@ -252,11 +252,12 @@ async def end_session(conn: Connection, token_sha256: bytes) -> None:
     await conn.execute(_END_SESSION, token_sha256)
 
 
-_PRUNE_ATTEMPTS = "DELETE FROM sign_in_attempts WHERE attempted_at < clock_timestamp() - $1::interval"
+_PRUNE_ATTEMPTS = "DELETE FROM sign_in_attempts WHERE attempted_at < clock_timestamp() + clock_shift() - $1::interval"
 _PRUNE_SESSIONS = """
-DELETE FROM sessions WHERE expires_at < clock_timestamp() OR seen_at < clock_timestamp() - $1::interval
+DELETE FROM sessions
+WHERE expires_at < clock_timestamp() + clock_shift() OR seen_at < clock_timestamp() + clock_shift() - $1::interval
 """
-_PRUNE_INVITATIONS = "DELETE FROM invitations WHERE expires_at < clock_timestamp()"
+_PRUNE_INVITATIONS = "DELETE FROM invitations WHERE expires_at < clock_timestamp() + clock_shift()"
 
 
 async def prune(conn: Connection, window: timedelta, idle: timedelta) -> None:

@@ -235,7 +235,8 @@ async def something_due(conn: Connection, now: datetime) -> bool:
 
 
 _NEXT_DUE = """
-SELECT min(due_at) - clock_timestamp() FROM acknowledgement_due WHERE (SELECT consent_view_is_fresh(clock_timestamp()))
+SELECT min(due_at) - (clock_timestamp() + clock_shift()) FROM acknowledgement_due
+WHERE (SELECT consent_view_is_fresh(clock_timestamp() + clock_shift()))
 """
 
 

@@ -303,7 +303,8 @@ async def set_rules(conn: Connection, rules: Rules) -> None:
 
 
 _CONSENT_VIEW_AGE = """
-SELECT extract(epoch FROM clock_timestamp() - min(as_of))::float8 FROM consent_freshness WHERE partition < partitions
+SELECT extract(epoch FROM clock_timestamp() + clock_shift() - min(as_of))::float8
+FROM consent_freshness WHERE partition < partitions
 """
 
 

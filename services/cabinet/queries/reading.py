@@ -49,7 +49,8 @@ SELECT p.person_id AS student_id, p.family, p.given, p.patronymic, p.birth_date,
         AS deciders,
     ARRAY(SELECT c.cabinet FROM consents AS c WHERE c.student_id = p.person_id ORDER BY c.consent_id) AS decisions,
     ARRAY(SELECT c.effective_from FROM consents AS c WHERE c.student_id = p.person_id ORDER BY c.consent_id) AS begins,
-    (SELECT consent_view_is_fresh(now())) AS fresh, now() AS now, u.consent_stale_after_seconds, u.majority_age_years
+    (SELECT consent_view_is_fresh(now() + clock_shift())) AS fresh, now() + clock_shift() AS now,
+    u.consent_stale_after_seconds, u.majority_age_years
 FROM (
     SELECT r.student_id AS person_id FROM representations AS r WHERE r.representative_id = $1 AND r.in_force
     UNION SELECT $1
@@ -125,7 +126,8 @@ async def marks(conn: Connection, student_id: UUID, span: Span) -> list[Mark]:
 
 _NEW_MARKS = f"""
 SELECT {_MARK_COLUMNS} FROM marks
-WHERE lesson_on > current_date - 60 AND recorded_at > now() - $1::interval AND NOT withdrawn
+WHERE lesson_on > (now() + clock_shift())::date - 60 AND recorded_at > now() + clock_shift() - $1::interval
+    AND NOT withdrawn
 ORDER BY lesson_on DESC, recorded_at DESC, mark_id
 """
 
@@ -180,7 +182,8 @@ async def results(conn: Connection, student_id: UUID) -> list[Result]:
 
 
 _NEW_RESULTS = f"""
-SELECT * FROM (SELECT {_RESULT_COLUMNS} FROM shown_results) AS shown WHERE visible_at > now() - $1::interval
+SELECT * FROM (SELECT {_RESULT_COLUMNS} FROM shown_results) AS shown
+WHERE visible_at > now() + clock_shift() - $1::interval
 ORDER BY visible_at DESC, subject_title, result_id
 """
 

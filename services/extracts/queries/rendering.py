@@ -123,7 +123,7 @@ WHERE extract_items.extract_id = c.extract_id AND extract_items.result_id = c.re
 _NOTE_FAILURE = "UPDATE extracts SET failures = failures + 1, retry_at = $2 WHERE extract_id = $1"
 
 _NEXT_RETRY_SECONDS = """
-SELECT extract(epoch FROM min(retry_at) - clock_timestamp())::float8 FROM extracts
+SELECT extract(epoch FROM min(retry_at) - (clock_timestamp() + clock_shift()))::float8 FROM extracts
 WHERE state = 'numbered' AND retry_at IS NOT NULL
 """
 
