@@ -39,7 +39,7 @@ demo: $(READY) ## the whole system with a sample district, until Ctrl-C (ONCE=1 
 	@$(BIN)/sutki demo $(if $(filter-out 0,$(ONCE)),--once) $(if $(BROKER),--broker $(BROKER)) $(ARGS)
 
 test: $(READY) ## every test that this machine can run; says what it left out (ARGS="-k name" for some)
-	@./deploy/tools/system-packages.sh java mvn chromium pdftoppm
+	@./deploy/tools/system-packages.sh java mvn chromium pdftoppm faketime
 	@# Two at a time, a file each, in their order: those that take longest come first.
 	@$(BIN)/pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder $(ARGS)
 

@@ -9,6 +9,7 @@ package_of() {
         mvn) echo maven ;;
         chromium) echo chromium ;;
         pdftoppm) echo poppler-utils ;;
+        faketime) echo faketime ;;
         *) echo "system-packages: no package is known for the command '$1'" >&2 ;;
     esac
 }

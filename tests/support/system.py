@@ -25,7 +25,9 @@ from sutki.commands.taking import resolve_people, take_accounts, take_consents, 
 from sutki.demo import state
 from sutki.demo.truth import Truth, read
 from sutki.sample import District, generate, write
+from sutki.stack.clock import shift
 from sutki.stack.ports import free_port
+from sutki.stack.postgres import SERVICES
 from sutki.stack.stack import DEFAULT_PORTS, Stack
 from tests.support.waiting import eventually
 
@@ -65,6 +67,8 @@ class System:
         self.schools: dict[str, UUID] = {}
         self.expected: set[str] = set()
         """The journal's ids of the results that were acknowledged."""
+        self.ahead = timedelta(0)
+        """How far the system's clock was moved."""
         self._token = ""
         self._numbers = itertools.count(1)
 
@@ -143,7 +147,7 @@ class System:
             if grade.period_id.startswith("school-1") and student in (None, grade.student_id)
         ]
         chosen = itertools.islice(itertools.cycle(template), count)
-        obtained_at = (datetime.now(UTC) - obtained_ago).isoformat()
+        obtained_at = (datetime.now(UTC) + self.ahead - obtained_ago).isoformat()
         return [
             {
                 "result_id": f"extra-{next(self._numbers)}",
@@ -183,6 +187,11 @@ class System:
                 if asyncio.get_running_loop().time() > deadline:
                     raise TimeoutError("not acknowledged in time") from error
             await asyncio.sleep(RETRY_SECONDS)
+
+    async def let_pass(self, time: timedelta) -> None:
+        """Moves the clock of all services on; the processes' own clocks stay as they are."""
+        self.ahead += time
+        await shift({name: self.stack.postgres.owner_url(name) for name in SERVICES}, self.ahead)
 
     def api(self) -> httpx.AsyncClient:
         """The gradebook's API as a district's client."""
