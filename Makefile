@@ -17,7 +17,7 @@ UV := $(shell command -v uv 2>/dev/null || echo $(OWN_UV))
 SQL := chassis/migrations/*.sql services/*/migrations/*.sql
 LINTS := lint-ruff lint-format lint-types lint-imports lint-sql lint-contracts lint-deploy
 
-.PHONY: help setup demo test bench fuzz-import lint $(LINTS)
+.PHONY: help setup demo test bench fuzz-import kills model lint $(LINTS)
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,12 @@ bench: $(READY) ## the benchmarks, as a table and as JSON in bench-results/
 
 fuzz-import: $(READY) ## 100,000 spoilt packs through the readers (ARGS="--cases 5000 --first 0")
 	@$(BIN)/python -m tests.unit.test_exchange_fuzz $(ARGS)
+
+kills: $(READY) ## 1,000 kills between claim, send and settle (KILLS=200 for fewer)
+	@SUTKI_TEST_KILLS=$(or $(KILLS),1000) $(BIN)/pytest tests/crash/test_claim_send_settle.py $(ARGS)
+
+model: $(READY) ## 10,000 examples of the state machine over the pure rules (ARGS="--hypothesis-seed=1")
+	@SUTKI_MODEL_EXAMPLES=10000 $(BIN)/pytest -q --timeout=0 tests/model/test_model.py -k invariants $(ARGS)
 
 lint: $(LINTS) ## style, types, import contracts, SQL, contracts' drift, deployment files
 

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 from fastapi import Header, Request
 from fastapi.routing import APIRoute
 
+from chassis import access_log
 from chassis.database import DISTRICT, Connection, Database, Scope, school
 from chassis.problems import Problem
 
@@ -83,6 +84,7 @@ class ClientAuth:
         known: Client | None = request.scope.get(_KNOWN)
         if known is None:
             known = await self._find(authorization)
+            await access_log.called(self._database, request, known.client_id, known.school_id)
             request.scope[_KNOWN] = known
         return known
 

@@ -63,6 +63,17 @@ FROM unnest($1::bytea[], $2::text[], $3::bigint[]) AS t (key, topic, "offset")
 WHERE d.key = t.key AND (d.value IS NOT NULL OR NOT d.whole)
     AND (d.created_at < now() OR d.topic <> t.topic OR d."offset" < t."offset")
 """
+_FORGET_SETTLED = """
+UPDATE dead_letters SET value = NULL, whole = false
+WHERE key = $1 AND ($2::text[] IS NULL OR event_type = ANY ($2)) AND value IS NOT NULL
+    AND (replayed_at IS NOT NULL OR discarded_at IS NOT NULL)
+"""
+_OPEN_OF_KEY = """
+SELECT EXISTS (
+    SELECT FROM dead_letters
+    WHERE key = $1 AND event_type = ANY ($2::text[]) AND replayed_at IS NULL AND discarded_at IS NULL
+)
+"""
 _PRUNE = """
 WITH old AS MATERIALIZED (
     SELECT id FROM dead_letters
@@ -214,6 +225,16 @@ async def forget(conn: Connection, tombstones: "Sequence[ConsumerRecord[Any, Any
         [record.topic for record in tombstones],
         [record.offset for record in tombstones],
     )
+
+
+async def forget_settled(conn: Connection, key: UUID, event_types: Sequence[str] | None = None) -> int:
+    """Erases what settled letters of this key say, of these types or of all; returns how many."""
+    return int((await conn.execute(_FORGET_SETTLED, str(key).encode(), event_types)).split()[-1])
+
+
+async def any_open(conn: Connection, key: UUID, event_types: Sequence[str]) -> bool:
+    """Whether a letter of this key still waits: what it says is not known to the tables, and must not be erased."""
+    return bool(await conn.fetchval(_OPEN_OF_KEY, str(key).encode(), event_types))
 
 
 async def prune(conn: Connection, *, keep_days: float, limit: int = 5000) -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import ClassVar, Protocol, Self
+from typing import ClassVar, Protocol, Self, runtime_checkable
 from uuid import UUID
 
 
@@ -25,6 +25,15 @@ class Publishable(Protocol):
 
     def to_json(self) -> bytes:
         """The value."""
+        ...
+
+
+@runtime_checkable
+class Tombstone(Protocol):
+    """What is published without a value: a compacted topic then forgets the key."""
+
+    def to_value(self) -> None:
+        """Nothing."""
         ...
 
 

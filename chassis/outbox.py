@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from chassis.database import DISTRICT, Connection, Database
-from chassis.messages import Publishable, carrier
+from chassis.messages import Publishable, Tombstone, carrier
 from chassis.tracing import current_traceparent
 
 CHANNEL = "sutki_outbox"
@@ -76,13 +76,18 @@ async def publish(conn: Connection, events: Sequence[Publishable]) -> None:
         [carrier(type(event)) for event in events],
         [str(event.key()) for event in events],
         [event.TOPIC for event in events],
-        [event.to_json().decode() for event in events],
+        [_value(event) for event in events],
         [event.event_id() for event in events],
         [event.occurred_at() for event in events],
         current_traceparent(),
     )
     # Only wakes the relay earlier; it polls anyway.
     await conn.execute(f"NOTIFY {CHANNEL}")
+
+
+def _value(event: Publishable) -> str | None:
+    """The message's value; a tombstone has none."""
+    return None if isinstance(event, Tombstone) else event.to_json().decode()
 
 
 async def refused(database: Database, *, limit: int = 100) -> list[RefusedEvent]:

@@ -16,7 +16,7 @@ import uvicorn
 from fastapi import APIRouter, FastAPI
 from faststream.kafka import KafkaBroker
 
-from chassis import dead_letters, inbox, logging, metrics, migrations, outbox, relay, topics, tracing
+from chassis import access_log, dead_letters, inbox, logging, metrics, migrations, outbox, relay, topics, tracing
 from chassis.consuming import Consumer, TransientFailuresWait
 from chassis.database import DISTRICT, Database
 from chassis.errors import is_transient
@@ -192,6 +192,7 @@ class Service:
         async def prune() -> int:
             async with self.database.transaction(DISTRICT) as conn:
                 gone = await outbox.prune(conn, keep_hours=self.settings.outbox_keep_hours)
+                gone += await access_log.prune(conn, keep_days=self.settings.access_log_keep_days)
                 gone += await dead_letters.prune(conn, keep_days=self.settings.dead_letters_keep_days)
                 return gone + await inbox.prune(conn, keep_days=self.settings.inbox_keep_days)
 

@@ -51,6 +51,8 @@ class ServiceSettings(BaseSettings):
     """Published outbox rows are deleted after this."""
     inbox_keep_days: float = Field(default=45, ge=31)
     """Inbox rows outlive the topics' retention (30 days), then go."""
+    access_log_keep_days: float = Field(default=1096, ge=1)
+    """How long it is kept who looked at whose data."""
     dead_letters_keep_days: float = Field(default=90, ge=1)
     """Dead letters that were applied after all or given up are deleted after this; those that wait never are."""
 

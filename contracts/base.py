@@ -26,6 +26,7 @@ ControlWorkId = NewType("ControlWorkId", UUID)
 HomeworkId = NewType("HomeworkId", UUID)
 RecommendationId = NewType("RecommendationId", UUID)
 AttendanceId = NewType("AttendanceId", UUID)
+ErasureId = NewType("ErasureId", UUID)
 EventId = NewType("EventId", UUID)
 
 Revision = Annotated[int, Field(ge=1, description="Grows by one with every change of the aggregate, from 1.")]

@@ -8,7 +8,9 @@ from contracts import (
     consent_changed,
     consent_heartbeat,
     control_work_changed,
+    data_erased,
     disclosure_overdue,
+    erasure_requested,
     exam_result_recorded,
     extract_handed_over,
     extract_printed,
@@ -17,6 +19,7 @@ from contracts import (
     forecast_updated,
     holidays_changed,
     homework_changed,
+    invitation_issued,
     lesson_changed,
     mark_recorded,
     person_changed,
@@ -48,6 +51,8 @@ _MODULES: tuple[ModuleType, ...] = (
     forecast_updated,
     consent_changed,
     consent_heartbeat,
+    invitation_issued,
+    erasure_requested,
     account_changed,
     results_visible,
     result_disclosed,
@@ -57,7 +62,7 @@ _MODULES: tuple[ModuleType, ...] = (
     extract_handed_over,
 )
 
-EXAMPLES: tuple[Event, ...] = tuple(module.EXAMPLE for module in _MODULES)
+EXAMPLES: tuple[Event, ...] = (*(module.EXAMPLE for module in _MODULES), *data_erased.EXAMPLES)
 EVENTS: dict[str, type[Event]] = {example.TOPIC: type(example) for example in EXAMPLES}
 """Event type (`ce_type`) to its model."""
 

@@ -42,6 +42,8 @@ class ConsentChanged(Fact):
     decided_at: Instant
     effective_from: Instant
     """The decisions hold from this instant; never in the future of `decided_at` for a withdrawal."""
+    authority: Literal["in_force", "ended"] = "in_force"
+    """`ended`: the registry ended the authority by document or term, whatever the journal says of it."""
 
     def aggregate(self) -> UUID:
         """The consent of the pair."""

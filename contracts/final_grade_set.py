@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, model_validator
 
 from contracts.base import Fact, Instant, ReasonCode, ResultId, Revision, SchoolId, StudentId, SubjectId, example_id
+from contracts.synthetic import is_synthetic
 from contracts.values import GradeValue, Period, PeriodKind, Subject
 
 
@@ -33,6 +34,14 @@ class FinalGradeSet(Fact):
     obtained_at: Instant
     """Where the 24 hours start."""
     recorded_at: Instant
+    synthetic: bool = False
+    """No result, but a canary; so the ids say, too. Nothing is owed about it, and whoever counts leaves it out."""
+
+    @model_validator(mode="after")
+    def _ids_say_the_same(self) -> Self:
+        if {self.synthetic} != {is_synthetic(one) for one in (self.result_id, self.student_id, self.school_id)}:
+            raise ValueError("what is synthetic has synthetic ids, and nothing else has")
+        return self
 
     @model_validator(mode="after")
     def _value_follows_state(self) -> Self:

@@ -2,12 +2,13 @@
 
 from datetime import UTC, date, datetime
 from enum import StrEnum
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, model_validator
 
 from contracts.base import Fact, GroupId, Instant, Model, PersonId, SchoolId, Title, example_id
+from contracts.synthetic import is_synthetic
 
 
 class Role(StrEnum):
@@ -60,6 +61,14 @@ class PersonChanged(Fact):
     enrolment: Enrolment | None = None
     """Present for whoever is or ever was a student."""
     changed_at: Instant
+    synthetic: bool = False
+    """No person, but part of a canary; so its id says, too. Whoever counts or lists people leaves it out."""
+
+    @model_validator(mode="after")
+    def _id_says_the_same(self) -> Self:
+        if self.synthetic != is_synthetic(self.person_id):
+            raise ValueError("what is synthetic has a synthetic id, and nothing else has")
+        return self
 
     def aggregate(self) -> UUID:
         """The person."""
@@ -72,6 +81,31 @@ class PersonChanged(Fact):
     def occurred_at(self) -> AwareDatetime:
         """When the journal took the change."""
         return self.changed_at
+
+
+class PersonErased(Fact):
+    """The tombstone of a person: a message of the same topic and key without a value. Compaction forgets what was."""
+
+    TOPIC: ClassVar[str] = PersonChanged.TOPIC
+
+    person_id: PersonId
+    erased_at: Instant
+
+    def aggregate(self) -> UUID:
+        """The person: the erasure takes the next revision, so that the person may come back with a higher one."""
+        return self.person_id
+
+    def key(self) -> UUID:
+        """The person."""
+        return self.person_id
+
+    def occurred_at(self) -> AwareDatetime:
+        """When the journal erased the person."""
+        return self.erased_at
+
+    def to_value(self) -> None:
+        """Nothing: that is what erases."""
+        return
 
 
 EXAMPLE = PersonChanged(

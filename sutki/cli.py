@@ -1,6 +1,7 @@
 """`sutki`: the operator's command line."""
 
 import asyncio
+import os
 import signal
 import sys
 from pathlib import Path
@@ -13,8 +14,12 @@ from aiokafka.errors import KafkaError
 from chassis import logging
 from sutki import environment
 from sutki.commands.closing import close_period, reopen_period, statistics, summary_sheet_command
+from sutki.commands.deadlines import deadlines_app
 from sutki.commands.exporting import export_command
 from sutki.commands.forecast import forecast_app
+from sutki.commands.keys import keys_app
+from sutki.commands.mail import mail_app
+from sutki.commands.notifications import notifications_app
 from sutki.commands.oneroster import oneroster_app
 from sutki.commands.operating import (
     REPLAYS,
@@ -27,6 +32,7 @@ from sutki.commands.operating import (
     replay_command,
 )
 from sutki.commands.paper import extracts_app
+from sutki.commands.privacy import privacy_app
 from sutki.commands.proof import ledger_app
 from sutki.commands.tables import import_app
 from sutki.commands.taking import accounts_app, consents_app
@@ -48,11 +54,16 @@ app.add_typer(consents_app, name="consents")
 app.add_typer(accounts_app, name="accounts")
 app.add_typer(extracts_app, name="extracts")
 app.add_typer(ledger_app, name="ledger")
+app.add_typer(deadlines_app, name="deadlines")
+app.add_typer(keys_app, name="keys")
+app.add_typer(privacy_app, name="privacy")
 app.add_typer(forecast_app, name="forecast")
 app.add_typer(letters_app, name="dead-letters")
 app.add_typer(outbox_app, name="outbox")
 app.add_typer(clients_app, name="clients")
 app.add_typer(oneroster_app, name="oneroster")
+app.add_typer(mail_app, name="mail")
+app.add_typer(notifications_app, name="notifications")
 app.add_typer(import_app, name="import")
 app.command("export")(export_command)
 app.command("close-period")(close_period)
@@ -109,7 +120,13 @@ async def _up(folder: Path, broker: Literal["embedded", "kafka"]) -> None:
     stop = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    stack = Stack(folder, broker=broker, replay=send_again, progress=lambda part, state: err.print(f"{part}: {state}"))
+    stack = Stack(
+        folder,
+        broker=broker,
+        replay=send_again,
+        environment={"SUTKI_CANARY_SECONDS": os.environ.get("SUTKI_CANARY_SECONDS", "3600")},
+        progress=lambda part, state: err.print(f"{part}: {state}"),
+    )
     async with stack:
         environment.use_file(stack.env_file)
         out.print(tr("Кабинет", "Cabinet") + f": {stack.address('cabinet')}")

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict
 
+from chassis import access_log
 from chassis.database import Connection, reader
 from chassis.problems import Problem
 from services.cabinet.domain import Access, Span, school_year_of, school_year_span
@@ -90,7 +91,10 @@ class ResultOut(_Shown):
 async def my_children(request: Request, person_id: Reader) -> list[ChildOut]:
     """Whom the signed-in person represents, and the person if they are a student."""
     async with doors_of(request).database.transaction(reader(person_id), role=reading.READER_ROLE) as conn:
-        return [ChildOut.model_validate(child) for child in await reading.children(conn, person_id)]
+        children = await reading.children(conn, person_id)
+        people = [child.student_id for child in children]
+        await access_log.looked(conn, access_log.person(person_id), "my_children", people)
+        return [ChildOut.model_validate(child) for child in children]
 
 
 @router.get("/children/{student_id}/marks")
@@ -122,6 +126,7 @@ async def _open_student(conn: Connection, person_id: UUID, student_id: UUID) -> 
     found = await reading.children(conn, person_id, student_id)
     if not found:
         raise Problem(404, "not_found", "There is no such child of yours.")
+    await access_log.looked(conn, access_log.person(person_id), "my_child", [student_id])
     if found[0].access is not Access.OPEN:
         raise Problem(403, f"closed_{found[0].access.value}", "Nothing can be shown about this child now.")
     return found[0]

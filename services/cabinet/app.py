@@ -3,11 +3,13 @@
 import math
 from functools import partial
 
+from chassis import holdings
 from chassis.clock import DatabaseClock
 from chassis.database import DISTRICT, Database
 from chassis.service import Service
 from chassis.timers import DueLoop
 from services.cabinet import api, handlers, metrics
+from services.cabinet.exporting_person import HOLDINGS
 from services.cabinet.handlers import Doors
 from services.cabinet.passwords import Passwords
 from services.cabinet.queries import acknowledging, projection
@@ -32,7 +34,7 @@ async def build(settings: Settings) -> Service:
         settings=settings,
         database=database,
         title="Sutki: cabinet",
-        routers=[api.router, *site.ROUTERS],
+        routers=[api.router, holdings.make_router(database, settings.SERVICE, HOLDINGS), *site.ROUTERS],
         consumers=[projection_consumer(database, clock)],
         loops=[
             _acknowledging(doors),

@@ -13,13 +13,13 @@ from chassis.clock import Clock, DatabaseClock
 from chassis.crash import crash_here
 from chassis.database import DISTRICT, Connection, Database, reader
 from chassis.outbox import publish
-from services.cabinet import metrics
+from contracts.invitation_issued import InvitationIssued, code_digest
+from services.cabinet import canaries, metrics
 from services.cabinet.passwords import (
     LOGIN_MAX_LENGTH,
     LOGIN_MIN_LENGTH,
     PASSWORD_MAX_LENGTH,
     Passwords,
-    code_digest,
     digest,
     new_code,
     new_token,
@@ -99,6 +99,15 @@ async def invite(database: Database, settings: Settings, person_id: UUID, *, clo
         expires_at = now + timedelta(days=settings.invitation_days)
         await accounts.invite(conn, person_id, code_digest(code), expires_at)
     return Invitation(code, expires_at)
+
+
+async def take_invitations(conn: Connection, events: Sequence[InvitationIssued], now: datetime) -> None:
+    """Invitations that were printed elsewhere, by the digest of their codes. One that was used never comes back."""
+    newer = await accounts.note_invitations(conn, events)
+    await accounts.end_invitations(conn, [event.person_id for event in newer])
+    for event in newer:
+        if event.expires_at > now:
+            await accounts.invite(conn, event.person_id, bytes.fromhex(event.code_sha256), event.expires_at)
 
 
 async def create_accounts(
@@ -310,9 +319,10 @@ async def erase_accounts(conn: Connection, person_ids: Sequence[UUID], now: date
 
 
 async def prune(doors: Doors) -> int:
-    """Deletes attempts, sign-ins and invitations that no longer count."""
+    """Deletes attempts, sign-ins and invitations that no longer count, and canaries that have flown."""
     async with doors.database.transaction(DISTRICT) as conn:
         await accounts.prune(conn, doors.window, doors.idle)
+        await canaries.forget(conn, await doors.clock.now(conn))
     return 0
 
 

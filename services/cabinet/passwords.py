@@ -10,15 +10,12 @@ from hashlib import sha256
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from contracts.invitation_issued import CODE_ALPHABET
 from services.cabinet.settings import Settings
 
-CODE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
-"""Without 0 and O, 1, I and L, and U: what is printed is read aloud and typed."""
 CODE_LENGTH = 12
 """58 bits: with the rate limit nobody guesses one."""
 _CODE_GROUP = 4
-_LOOKALIKES = str.maketrans("АВЕКМНРСТУХ", "ABEKMHPCTYX")
-"""A Russian keyboard's letters that look like ours."""
 
 LOGIN_MIN_LENGTH, LOGIN_MAX_LENGTH = 3, 64
 PASSWORD_MAX_LENGTH = 128
@@ -28,12 +25,6 @@ def new_code() -> str:
     """A new invitation code, in groups for print: `7K3M-XQ2P-94TH`."""
     letters = [secrets.choice(CODE_ALPHABET) for _ in range(CODE_LENGTH)]
     return "-".join("".join(letters[at : at + _CODE_GROUP]) for at in range(0, CODE_LENGTH, _CODE_GROUP))
-
-
-def code_digest(code: str) -> bytes:
-    """What is kept of a code, whatever the case, spaces, dashes or keyboard with which it was typed."""
-    typed = "".join(letter for letter in code.upper().translate(_LOOKALIKES) if letter.isalnum())
-    return digest(typed)
 
 
 def new_token() -> str:

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from chassis.database import DISTRICT, Database
 from chassis.outbox import publish
+from services.cabinet import erasing
 from services.cabinet.queries import accounts, acknowledging
 
 PAGE = 1000
@@ -18,7 +19,8 @@ async def replay(database: Database) -> int:
     Returns:
         How many events were written to the outbox.
     """
-    return await _replay_accounts(database) + await _replay_acknowledgements(database)
+    told = await _replay_accounts(database) + await _replay_acknowledgements(database)
+    return told + await erasing.replay(database)
 
 
 async def _replay_accounts(database: Database) -> int:

@@ -11,13 +11,15 @@ from chassis.crash import crash_here
 from chassis.database import Connection, Database
 from contracts.consent_changed import ConsentChanged
 from contracts.consent_heartbeat import ConsentHeartbeat
+from contracts.erasure_requested import ErasureRequested
 from contracts.exam_result_recorded import ExamResultRecorded
 from contracts.final_grade_set import FinalGradeSet
+from contracts.invitation_issued import InvitationIssued
 from contracts.mark_recorded import MarkRecorded
 from contracts.person_changed import PersonChanged
 from contracts.school_changed import SchoolChanged
 from contracts.values import due_at
-from services.cabinet import handlers, metrics
+from services.cabinet import canaries, erasing, handlers, metrics
 from services.cabinet.queries import acknowledging, projection
 from services.cabinet.queries.projection import ResultRow
 
@@ -31,10 +33,12 @@ def projection_consumer(database: Database, clock: Clock) -> Consumer:
     consumer.on(PersonChanged, take_persons, erase=erase_persons)
     consumer.on(ConsentChanged, take_consents)
     consumer.on(ConsentHeartbeat, take_heartbeats)
+    consumer.on(InvitationIssued, handlers.take_invitations)
     consumer.on(MarkRecorded, take_marks)
     # By version: a held correction must not swallow the value before it, which stays shown meanwhile.
     consumer.on(FinalGradeSet, take_final_grades, latest_of=FinalGradeSet.version)
     consumer.on(ExamResultRecorded, take_exam_results, latest_of=ExamResultRecorded.version)
+    consumer.on(ErasureRequested, erasing.carry_out)
     return consumer
 
 
@@ -46,6 +50,7 @@ async def take_schools(conn: Connection, events: Sequence[SchoolChanged], now: d
 async def take_persons(conn: Connection, events: Sequence[PersonChanged], now: datetime) -> None:
     """Names, enrolments and authority; lost authority closes at once, new authority is looked at by the loop."""
     new = await projection.upsert_persons(conn, events)
+    await canaries.open_accounts(conn, events, now)
     students = [event for event in events if event.person_id in new and event.enrolment is not None]
     if students:
         await projection.replace_representations(conn, students, now)

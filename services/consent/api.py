@@ -1,6 +1,7 @@
 """The HTTP API: register decisions, withdraw, look at a student's consents, list who has not answered."""
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -12,14 +13,16 @@ from chassis.auth import Client, client_auth
 from chassis.clock import Clock
 from chassis.crash import crash_here
 from chassis.database import Database
+from chassis.describing import problems
 from chassis.problems import Fault as Pointer
 from chassis.problems import Problem, pointer
 from contracts.base import ConsentId, SchoolId, StudentId
 from contracts.consent_changed import ConsentChanged
-from services.consent import handlers, metrics, model, queries
+from services.consent import handlers, list_queries, lists, metrics, queries
 from services.consent.events import consent_changed
 from services.consent.faults import Refused
 from services.consent.handlers import Outcome
+from services.consent.list_queries import List, ListedPair
 from services.consent.model import Policy
 from services.consent.requests import DecisionIn, WithdrawalIn, pointers
 
@@ -65,6 +68,10 @@ class UnansweredPair(BaseModel):
 
     representative_id: UUID
     student_id: UUID
+    class_id: UUID | None = None
+    class_name: str = ""
+    student_name: str = ""
+    representative_name: str = ""
 
 
 class Unanswered(BaseModel):
@@ -80,7 +87,7 @@ def make_router(database: Database, clock: Clock, policy: Policy) -> APIRouter:
     authenticate = client_auth(database)
     api = _Api(database, clock, policy)
 
-    @router.post("/decisions")
+    @router.post("/decisions", responses=problems(409))
     async def register(body: DecisionIn, client: Annotated[Client, Depends(authenticate)]) -> Registration:
         """Registers a consent or a refusal. The same document number again changes nothing."""
         return await api.register(body, client)
@@ -90,7 +97,7 @@ def make_router(database: Database, clock: Clock, policy: Policy) -> APIRouter:
         """Registers up to 5,000 decisions, as a JSON array or as NDJSON; takes what is right and reports the rest."""
         return await api.register_bulk(request, client)
 
-    @router.post("/consents/{consent_id}/withdraw")
+    @router.post("/consents/{consent_id}/withdraw", responses=problems(409))
     async def withdraw(
         consent_id: UUID, body: WithdrawalIn, client: Annotated[Client, Depends(authenticate)]
     ) -> Registration:
@@ -108,11 +115,12 @@ def make_router(database: Database, clock: Clock, policy: Policy) -> APIRouter:
     async def unanswered(
         school_id: UUID,
         client: Annotated[Client, Depends(authenticate)],
+        class_id: UUID | None = None,
         after: Annotated[str, Query(max_length=80)] = "",
         limit: Annotated[int, Query(ge=1, le=UNANSWERED_PAGE)] = UNANSWERED_PAGE,
     ) -> Unanswered:
-        """Pairs of a school with authority in force and no answer yet."""
-        return await api.unanswered(SchoolId(school_id), client, after, limit)
+        """Pairs of a school, or of one of its classes, with authority in force and no answer yet."""
+        return await api.unanswered(SchoolId(school_id), client, class_id, after, limit)
 
     return router
 
@@ -132,7 +140,7 @@ class _Api:
                     conn, body.answer(), clock=self._clock, policy=self._policy, registered_by=client.client_id
                 )
         except Refused as refused:
-            raise _problem(refused) from None
+            raise problem_of(refused) from None
         return _registration(outcome)
 
     async def register_bulk(self, request: Request, client: Client) -> BulkReport:
@@ -175,18 +183,20 @@ class _Api:
                     registered_by=client.client_id,
                 )
         except Refused as refused:
-            raise _problem(refused) from None
+            raise problem_of(refused) from None
         return _registration(outcome)
 
-    async def unanswered(self, school_id: SchoolId, client: Client, after: str, limit: int) -> Unanswered:
+    async def unanswered(
+        self, school_id: SchoolId, client: Client, class_id: UUID | None, after: str, limit: int
+    ) -> Unanswered:
         async with self._database.transaction(client.require_school(school_id)) as conn:
-            today = model.local_day(await self._clock.now(conn), self._policy)
-            born_by = model.born_by(today, self._policy.adult_from_years)
-            pairs = await queries.unanswered(conn, school_id, born_by, _cursor(after), limit)
-        last = f"{pairs[-1][0]}/{pairs[-1][1]}" if len(pairs) == limit else None
-        return Unanswered(
-            pairs=[UnansweredPair(representative_id=pair[0], student_id=pair[1]) for pair in pairs], next=last
-        )
+            asked = await lists.wanted(conn, school_id, List.UNANSWERED, self._clock, self._policy, days=0)
+            pairs = await list_queries.pairs(conn, replace(asked, class_id=class_id), cursor(after), limit)
+        shown = [
+            UnansweredPair.model_validate({name: getattr(pair, name) for name in UnansweredPair.model_fields})
+            for pair in pairs
+        ]
+        return Unanswered(pairs=shown, next=next_page(pairs, limit))
 
 
 def _registration(outcome: Outcome) -> Registration:
@@ -197,7 +207,7 @@ def _registration(outcome: Outcome) -> Registration:
     return Registration(status=outcome.status, consent=consent_changed(outcome.consent))
 
 
-def _problem(refused: Refused) -> Problem:
+def problem_of(refused: Refused) -> Problem:
     """A conflict where the present state forbids it, an unprocessable body where the document is at fault."""
     metrics.count([Outcome("rejected", faults=refused.faults)])
     codes = {fault.code for fault in refused.faults}
@@ -220,7 +230,17 @@ def _report(outcomes: Sequence[Outcome], rejected: dict[int, list[Pointer]]) -> 
     )
 
 
-def _cursor(text: str) -> queries.PairKey:
+def next_page(pairs: Sequence[ListedPair], limit: int) -> str | None:
+    """The cursor behind a full page of a list."""
+    return f"{pairs[-1].representative_id}/{pairs[-1].student_id}" if len(pairs) == limit else None
+
+
+def cursor(text: str) -> queries.PairKey:
+    """The two ids of a cursor.
+
+    Raises:
+        Problem: 422, it is none.
+    """
     if not text:
         return UUID(int=0), UUID(int=0)
     representative, _, student = text.partition("/")

@@ -2,13 +2,21 @@
 
 from datetime import date
 from typing import Annotated
+from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from services.consent.faults import Fault
 
 Line = Annotated[str, Field(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Text = Annotated[str, Field(max_length=4000, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$")]
+
+
+Reference = Annotated[str, Field(max_length=200, pattern=r"^[!-~]*$")]
+"""Something opaque: no blanks and no letters in which a name could be written."""
+
+APART = frozenset({"number", "scan_sha256", "scan_reference", "signed_by", "signed_at", "session_reference"})
+"""How the document is kept and how it was signed, beside what it says."""
 
 
 class MissingPart(Fault):
@@ -51,6 +59,14 @@ class ConsentDocument(BaseModel):
     """The number under which the school registered the paper."""
     scan_sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
     """SHA-256 of the scan, so that the paper can be proved later without keeping a copy here."""
+    scan_reference: Reference = ""
+    """Where the scan is kept: an opaque reference, named together with the hash or not at all."""
+    signed_by: UUID | None = None
+    """Of an electronic document: who was signed in. Nobody signs for somebody else."""
+    signed_at: AwareDatetime | None = None
+    """Of an electronic document: when it was signed."""
+    session_reference: Reference = ""
+    """Of an electronic document: the opaque reference of the sign-in, by which the signature can be proved."""
 
 
 _PARTS: dict[str, tuple[str, str]] = {
@@ -77,24 +93,33 @@ _PARTS: dict[str, tuple[str, str]] = {
     "withdrawal_procedure": ("порядок отзыва согласия", "how the consent can be withdrawn"),
     "signed": ("подпись", "the signature"),
     "signed_on": ("дата подписи", "the date of the signature"),
+    "signed_by": ("кто подписал электронно", "who signed electronically"),
+    "signed_at": ("момент электронной подписи", "the instant of the electronic signature"),
+    "session_reference": ("сеанс, в котором подписано", "the sign-in in which it was signed"),
 }
 
 _OF_REPRESENTATIVES = frozenset({"on_behalf_of", "authority_document"})
-_OF_REFUSALS = frozenset({"consenter_name", "signed", "signed_on"})
+_OF_ELECTRONIC = frozenset({"signed_by", "signed_at", "session_reference"})
+_OF_REFUSALS = frozenset({"consenter_name", "signed", "signed_on", *_OF_ELECTRONIC})
 """A refusal permits nothing, so it needs only what tells who refused and when."""
 
 
-def missing_parts(document: ConsentDocument, *, giving: bool = True, for_oneself: bool = False) -> list[MissingPart]:
+def missing_parts(
+    document: ConsentDocument, *, giving: bool = True, for_oneself: bool = False, electronic: bool = False
+) -> list[MissingPart]:
     """The parts that the document lacks, in the order in which a form has them.
 
     Args:
         document: what was written.
         giving: whether something is consented to; a refusal needs far less.
         for_oneself: whether an adult student consents, who represents nobody.
+        electronic: whether it was signed by somebody signed in, and not by hand.
     """
     needed = [part for part in _PARTS if giving or part in _OF_REFUSALS]
     if for_oneself:
         needed = [part for part in needed if part not in _OF_REPRESENTATIVES]
+    if not electronic:
+        needed = [part for part in needed if part not in _OF_ELECTRONIC]
     return [
         MissingPart(
             code=f"missing_{part}",

@@ -4,9 +4,9 @@ import re
 from dataclasses import replace
 from datetime import datetime
 
-from contracts.base import SchoolId
+from contracts.base import PersonId, SchoolId, StudentId
 from contracts.values import Decision, Language
-from services.consent.document import MissingPart, missing_parts
+from services.consent.document import ConsentDocument, MissingPart, missing_parts
 from services.consent.faults import Fault, Refused, fault
 from services.consent.model import (
     Answer,
@@ -19,6 +19,7 @@ from services.consent.model import (
     Policy,
     Purpose,
     Registered,
+    Scan,
     Withdrawal,
     age_on,
     consent_id_of,
@@ -76,6 +77,8 @@ def decide(answer: Answer, pair: Pair | None, policy: Policy, now: datetime) -> 
         document_number=number,
         student_agreed=answer.student_agreed,
         contents=answer.document,
+        scan=_scan(answer.document),
+        session_reference=answer.document.session_reference,
     )
 
 
@@ -112,6 +115,7 @@ def withdraw(withdrawal: Withdrawal, pair: Pair | None, now: datetime) -> Entry 
         decided_by="student" if withdrawal.representative_id == withdrawal.student_id else "representative",
         document_number=number,
         withdrawal=True,
+        scan=withdrawal.scan,
     )
 
 
@@ -126,9 +130,58 @@ def end(consent: Consent, reason: EndReason, now: datetime) -> Entry | None:
     return Entry(consent=after, decided_by="system", withdrawal=True, reason=reason)
 
 
-def moved(consent: Consent, school_id: SchoolId) -> Consent:
-    """The same consent after the student went to another school of the district: the operator of the diary stays."""
-    return replace(consent, school_id=school_id, revision=consent.revision + 1)
+def transferred(consent: Consent, school_id: SchoolId, policy: Policy, now: datetime) -> Entry | Consent:
+    """What a transfer to another school makes of a consent, which named the former school as the operator.
+
+    Returns:
+        The end of what was given, or the same answers at the new school. Both await a new decision where something had
+        been given; a refusal or a withdrawal needs none to stay.
+    """
+    here = replace(consent, school_id=school_id)
+    if policy.on_transfer == "close" and (entry := end(here, EndReason.TRANSFERRED, now)) is not None:
+        return replace(entry, consent=replace(entry.consent, renewal_needed=True))
+    asked_anew = consent.renewal_needed or bool(consent.answers.given())
+    return replace(here, revision=consent.revision + 1, renewal_needed=asked_anew)
+
+
+def without_authority(
+    pair: Pair, representative_id: PersonId, student_id: StudentId, now: datetime
+) -> Entry | Consent | None:
+    """The consent after the authority ended, also where nobody ever answered; None when that is known already.
+
+    Returns:
+        The end of what was given; or, where nothing was, the state that tells of the end.
+    """
+    before = pair.consent
+    if before is None:
+        return Consent(
+            consent_id=consent_id_of(representative_id, student_id),
+            representative_id=representative_id,
+            student_id=student_id,
+            school_id=pair.school_id,
+            revision=1,
+            answers=Answers(),
+            no_internet=False,
+            document="paper",
+            email_address=None,
+            language=Language.RU,
+            decided_at=now,
+            effective_from=now,
+            authority="ended",
+        )
+    if before.authority == "ended":
+        return None
+    entry = end(before, EndReason.AUTHORITY_ENDED, now)
+    if entry is not None:
+        return replace(entry, consent=replace(entry.consent, authority="ended", renewal_needed=False))
+    return replace(before, revision=before.revision + 1, authority="ended", renewal_needed=False)
+
+
+def with_authority(consent: Consent | None) -> Consent | None:
+    """The consent after the authority was restored: what had ended stays ended. None when nothing changes."""
+    if consent is None or consent.authority == "in_force":
+        return None
+    return replace(consent, revision=consent.revision + 1, authority="in_force")
 
 
 def _check_repeated(answer: Answer, known: Registered) -> None:
@@ -180,6 +233,7 @@ def _closed(
     return replace(
         before,
         revision=before.revision + 1,
+        renewal_needed=False,
         answers=answers,
         document=document,
         email_address=before.email_address if answers.email is Decision.GIVEN else None,
@@ -222,7 +276,8 @@ def _faults_of_authority(answer: Answer, pair: Pair, policy: Policy, now: dateti
     if adult:
         return [fault("student_is_adult")]
     asked = policy.agreement_required and age is not None and age >= policy.agreement_from_years
-    if asked and answer.answers.given() and not answer.student_agreed:
+    agreed = pair.agreement == "given" if answer.student_agreed is None else answer.student_agreed
+    if asked and answer.answers.given() and not agreed:
         return [fault("student_agreement_missing")]
     return []
 
@@ -276,9 +331,19 @@ def _faults_of_document(answer: Answer, policy: Policy, now: datetime) -> list[F
         answer.document,
         giving=bool(answer.answers.given()),
         for_oneself=answer.representative_id == answer.student_id,
+        electronic=answer.document_kind == "electronic",
     )
-    faults: list[Fault] = list(missing)
-    signed_on = answer.document.signed_on
-    if signed_on and signed_on > local_day(now, policy):
+    document, faults = answer.document, list[Fault](missing)
+    if document.signed_on and document.signed_on > local_day(now, policy):
         faults.append(fault("signed_in_future"))
+    if document.signed_at and document.signed_at > now:
+        faults.append(fault("signed_in_future", "document.signed_at"))
+    if document.signed_by is not None and document.signed_by != answer.representative_id:
+        faults.append(fault("signed_by_another"))
+    if bool(document.scan_sha256) != bool(document.scan_reference):
+        faults.append(fault("scan_incomplete"))
     return faults
+
+
+def _scan(document: ConsentDocument) -> Scan | None:
+    return Scan(document.scan_sha256, document.scan_reference) if document.scan_sha256 else None

@@ -19,4 +19,5 @@ def consent_changed(consent: Consent) -> ConsentChanged:
         contact=contact,
         decided_at=consent.decided_at,
         effective_from=consent.effective_from,
+        authority=consent.authority,
     )

@@ -101,6 +101,31 @@ _TEXTS: dict[str, tuple[str, str, str]] = {
         "Под этим номером для этой пары уже зарегистрировано другое решение.",
         "Another decision of this pair is registered under this number.",
     ),
+    "scan_incomplete": (
+        "document.scan_reference",
+        "Скан указывают полностью: и контрольную сумму SHA-256, и место хранения.",
+        "A scan is named in full: its SHA-256 and where it is kept.",
+    ),
+    "signed_by_another": (
+        "document.signed_by",
+        "Электронно подписать может только тот, кто решает.",
+        "Only the person who decides can sign electronically.",
+    ),
+    "authority_expired": (
+        "valid_until",
+        "Срок полномочий уже истёк.",
+        "The authority has expired already.",
+    ),
+    "authority_not_known": (
+        "representative_id",
+        "Полномочия этого представителя не зарегистрированы и журналу неизвестны.",
+        "Neither the registry nor the journal knows an authority of this representative.",
+    ),
+    "not_of_agreement_age": (
+        "student_id",
+        "Собственное согласие спрашивают у обучающегося от 14 до 18 лет.",
+        "The student's own agreement is asked for from 14 to 18 years.",
+    ),
     "nothing_to_withdraw": (
         "purposes",
         "Отозвать можно только то, на что согласие дано.",

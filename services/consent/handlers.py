@@ -1,8 +1,9 @@
 """What the registry does. Each use case works in one transaction of its caller, facts and events together.
 
-Every use case begins with `_begin`, which the heartbeat's proof stands on (see `heartbeat.py`).
+Every use case begins with `writing.begin`, which the heartbeat's proof stands on (see `heartbeat.py`).
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -10,14 +11,12 @@ from typing import Literal
 from uuid import UUID
 
 from chassis.clock import Clock
-from chassis.crash import crash_here
 from chassis.database import Connection
-from chassis.outbox import publish
 from contracts.person_changed import PersonChanged
-from services.consent import domain, model, queries, roster_queries
-from services.consent.events import consent_changed
+from services.consent import agreements, domain, model, queries, roster_queries
 from services.consent.faults import Fault, Refused
 from services.consent.model import Answer, Consent, EndReason, Entry, Pair, Policy, Registered, Withdrawal
+from services.consent.writing import begin, write, write_changes
 
 ADULTS_PER_ROUND = 200
 
@@ -63,9 +62,11 @@ async def register_decisions(
     Returns:
         An outcome for each request, in the same order.
     """
-    now = await _begin(conn, [request.student_id for request in requests], clock)
+    now = await begin(conn, [request.student_id for request in requests], clock)
     keys = [(request.representative_id, request.student_id) for request in requests]
-    pairs: dict[queries.PairKey, Pair] = await queries.pairs(conn, keys, [_number(request) for request in requests])
+    pairs: dict[queries.PairKey, Pair] = await queries.pairs(
+        conn, keys, [_number(request) for request in requests], now
+    )
     entries: list[Entry] = []
     outcomes: list[Outcome] = []
     for key, request in zip(keys, requests, strict=True):
@@ -82,7 +83,8 @@ async def register_decisions(
         outcomes.append(Outcome("registered", entry.consent))
         if pair is not None:
             pairs[key] = _after(pair, entry)
-    await _write(conn, entries, now, registered_by)
+    await write(conn, entries, now, registered_by)
+    await agreements.keep_stated(conn, entries, now, policy, registered_by)
     return outcomes
 
 
@@ -97,28 +99,30 @@ async def withdraw(
     return await register_decision(conn, withdrawal, clock=clock, policy=policy, registered_by=registered_by)
 
 
-async def take_people(conn: Connection, events: Sequence[PersonChanged], clock: Clock) -> int:
-    """Learns who represents whom; ends what is given where the authority is gone, moves consents to the new school.
+async def take_people(
+    conn: Connection, events: Sequence[PersonChanged], clock: Clock, policy: Policy = model.DEFAULT_POLICY
+) -> Counter[EndReason]:
+    """Learns names and who represents whom; ends what is given where the authority is gone or the school is another.
 
     Returns:
-        How many consents ended.
+        How many consents ended, by reason.
     """
-    now = await _begin(conn, [event.person_id for event in events], clock)
+    now = await begin(conn, [event.person_id for event in events], clock)
+    await roster_queries.take_names(conn, events)
     taken = await roster_queries.take_students(conn, events)
     if not taken:
-        return 0
+        return Counter()
     await roster_queries.take_representations(conn, [event for event in events if event.person_id in taken])
-    ended: list[Entry] = []
-    moved: list[Consent] = []
+    changes: list[Entry | Consent] = []
     for state, school_id, in_force in await roster_queries.consents_to_revise(conn, list(taken)):
         here = replace(state, school_id=school_id)
         entry = None if in_force else domain.end(here, EndReason.AUTHORITY_ENDED, now)
         if entry is not None:
-            ended.append(entry)
+            changes.append(entry)
         elif state.school_id != school_id:
-            moved.append(domain.moved(state, school_id))
-    await _write(conn, ended, now, None, also=moved)
-    return len(ended)
+            changes.append(domain.transferred(state, school_id, policy, now))
+    ended = await write_changes(conn, changes, now)
+    return Counter(entry.reason for entry in ended if entry.reason is not None)
 
 
 async def erase_people(conn: Connection, person_ids: Sequence[UUID], clock: Clock) -> int:
@@ -128,12 +132,12 @@ async def erase_people(conn: Connection, person_ids: Sequence[UUID], clock: Cloc
         How many consents ended.
     """
     students = await roster_queries.students_of_people(conn, person_ids)
-    now = await _begin(conn, students, clock)
+    now = await begin(conn, students, clock)
     states = await roster_queries.consents_of_people(conn, person_ids)
     ended = [entry for state in states if (entry := domain.end(state, EndReason.PERSON_ERASED, now)) is not None]
     await roster_queries.delete_documents(conn, [state.consent_id for state in states])
     await roster_queries.delete_people(conn, person_ids)
-    await _write(conn, ended, now, None)
+    await write(conn, ended, now, None)
     return len(ended)
 
 
@@ -149,15 +153,8 @@ async def end_at_majority(conn: Connection, clock: Clock, policy: Policy, limit:
     students = await queries.lock_adults_with_given(conn, born_by, limit)
     states = await queries.given_by_representatives(conn, students)
     ended = [entry for state in states if (entry := domain.end(state, EndReason.STUDENT_ADULT, now)) is not None]
-    await _write(conn, ended, now, None)
+    await write(conn, ended, now, None)
     return len(ended)
-
-
-async def _begin(conn: Connection, student_ids: Sequence[UUID], clock: Clock) -> datetime:
-    """Announces the registration, locks its students, and only then takes the instant of registration."""
-    await queries.begin_registration(conn)
-    await queries.lock_students(conn, student_ids)
-    return await clock.now(conn)
 
 
 def _number(request: Request) -> str:
@@ -177,24 +174,3 @@ def _after(pair: Pair, entry: Entry) -> Pair:
         state = entry.consent
         numbers[entry.document_number] = Registered(state.answers, state.no_internet, entry.withdrawal)
     return replace(pair, consent=entry.consent, numbers=numbers)
-
-
-async def _write(
-    conn: Connection,
-    entries: Sequence[Entry],
-    now: datetime,
-    registered_by: UUID | None,
-    *,
-    also: Sequence[Consent] = (),
-) -> None:
-    """Writes states, history and events; `also` are states that no decision led to."""
-    states = [*(entry.consent for entry in entries), *also]
-    if not states:
-        return
-    last = {state.consent_id: state for state in states}
-    await queries.save_consents(conn, list(last.values()), now)
-    if entries:
-        await queries.add_decisions(conn, entries, now, registered_by)
-    crash_here("consent.after_facts")
-    await publish(conn, [consent_changed(state) for state in states])
-    crash_here("consent.after_outbox")

@@ -16,6 +16,11 @@ REGISTRATIONS = Counter(
 )
 REJECTIONS = Counter("sutki_consent_rejections_total", "Reasons for which decisions were rejected.", ["code"])
 ENDED = Counter("sutki_consent_ended_total", "Consents that the system ended, by reason.", ["reason"])
+AUTHORITIES_ENDED = Counter("sutki_consent_authorities_ended_total", "Authorities that ended, by reason.", ["reason"])
+AGREEMENTS_ASKED = Counter(
+    "sutki_consent_agreements_asked_total", "Students who came to the age at which they are asked too."
+)
+INVITATIONS = Counter("sutki_consent_invitations_total", "Invitations that were issued with a receipt.")
 HEARTBEATS = Counter("sutki_consent_heartbeats_total", "Heartbeats that the broker acknowledged on every partition.")
 HEARTBEAT_FAILURES = Counter(
     "sutki_consent_heartbeat_failures_total",

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Literal
 from uuid import uuid5
@@ -13,6 +13,9 @@ from contracts.values import Decision, Language
 from services.consent.document import ConsentDocument
 
 DocumentKind = Literal["paper", "electronic"]
+AuthorityState = Literal["in_force", "ended"]
+AgreementState = Literal["due", "missing", "given", "taken_back"]
+"""Of a student between the two ages: asked for, not given within its term, given, taken back."""
 
 
 class Purpose(StrEnum):
@@ -29,6 +32,9 @@ class EndReason(StrEnum):
     AUTHORITY_ENDED = "authority_ended"
     STUDENT_ADULT = "student_adult"
     PERSON_ERASED = "person_erased"
+    TRANSFERRED = "transferred"
+    AGREEMENT_MISSING = "agreement_missing"
+    AGREEMENT_TAKEN_BACK = "agreement_taken_back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,10 @@ class Consent:
     language: Language
     decided_at: datetime
     effective_from: datetime
+    authority: AuthorityState = "in_force"
+    """What the registry knows of the authority by document and term; the journal's own word is not in it."""
+    renewal_needed: bool = False
+    """The student came to another school, and its consent was not asked yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +96,23 @@ class Pair:
     school_id: SchoolId
     birth_date: date | None
     in_force: bool
-    """Whether the representation is; meaningless where the student decides for themself."""
+    """Whether the authority is, by the journal and by the registry; meaningless where the student decides alone."""
     consent: Consent | None = None
+    represented: bool = True
+    """What the journal alone says."""
+    agreement: AgreementState | None = None
+    """Of the student; None: never asked."""
     numbers: Mapping[str, Registered] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """The picture of a paper, which is kept elsewhere."""
+
+    sha256: str
+    """Hexadecimal."""
+    reference: str
+    """Where it is kept: opaque here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,20 +142,30 @@ class Withdrawal:
     purposes: frozenset[Purpose] = frozenset()
     document_kind: DocumentKind = "paper"
     document_number: str = ""
+    scan: Scan | None = None
     decided_at: datetime | None = None
     effective_from: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Rules of age. The law leaves them open, so a district sets them."""
+    """Rules of age and of transfer. The law leaves them open, so a district sets them."""
 
     adult_from_years: int = 18
     agreement_from_years: int = 14
     agreement_required: bool = True
     """Whether consent for a student between the two ages needs the student's own agreement."""
     time_zone: str = "Europe/Moscow"
-    """Where a birthday begins."""
+    """Where a birthday begins, and where a day ends on which an authority was valid to the last."""
+    agreement_missing: Literal["keep", "close"] = "keep"
+    """What becomes of the representatives' consents when the agreement is still missing after its term."""
+    agreement_term_days: int = 30
+    """How long the agreement may be missing after it was first asked for."""
+    on_transfer: Literal["keep", "close"] = "close"
+    """What becomes of consents when the student comes to another school, until that one has asked anew."""
+
+
+DEFAULT_POLICY = Policy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +179,9 @@ class Entry:
     reason: EndReason | None = None
     student_agreed: bool | None = None
     contents: ConsentDocument | None = None
+    scan: Scan | None = None
+    session_reference: str = ""
+    """Of a decision made electronically: in which sign-in."""
 
 
 def consent_id_of(representative_id: PersonId, student_id: StudentId) -> ConsentId:
@@ -163,6 +200,11 @@ def born_by(day: date, years: int) -> date:
         return day.replace(year=day.year - years)
     except ValueError:  # 29 February in a year that has none
         return date(day.year - years, 2, 28)
+
+
+def day_after(day: date, policy: Policy) -> datetime:
+    """The instant at which a day has passed, where the registry is."""
+    return datetime.combine(day + timedelta(days=1), time(), ZoneInfo(policy.time_zone))
 
 
 def local_day(now: datetime, policy: Policy) -> date:

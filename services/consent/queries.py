@@ -19,10 +19,14 @@ _LOCK_SHARED = "SELECT pg_advisory_xact_lock_shared(hashtext('sutki.consent.regi
 _LOCK_STUDENTS = "SELECT FROM students WHERE student_id = ANY($1::uuid[]) ORDER BY student_id FOR UPDATE"
 
 _PAIRS = """
-SELECT p.representative_id, p.student_id, s.school_id, s.birth_date, coalesce(r.in_force, false) AS in_force
+SELECT p.representative_id, p.student_id, s.school_id, s.birth_date, coalesce(r.in_force, false) AS represented,
+    coalesce(r.in_force, false) AND NOT coalesce(a.state = 'ended' OR a.expires_at <= $3, false) AS in_force,
+    g.state AS agreement
 FROM unnest($1::uuid[], $2::uuid[]) AS p (representative_id, student_id)
 JOIN students AS s ON s.student_id = p.student_id
 LEFT JOIN representations AS r ON r.student_id = p.student_id AND r.representative_id = p.representative_id
+LEFT JOIN authorities AS a ON a.student_id = p.student_id AND a.representative_id = p.representative_id
+LEFT JOIN student_agreements AS g ON g.student_id = p.student_id
 WHERE r.student_id IS NOT NULL OR p.representative_id = p.student_id
     OR EXISTS (
         SELECT FROM consents AS c WHERE c.student_id = p.student_id AND c.representative_id = p.representative_id
@@ -31,7 +35,7 @@ WHERE r.student_id IS NOT NULL OR p.representative_id = p.student_id
 
 _CONSENT = """
 c.consent_id, c.representative_id, c.student_id, c.school_id, c.revision, c.cabinet, c.email, c.push, c.no_internet,
-c.document, c.email_address, c.language, c.decided_at, c.effective_from
+c.document, c.email_address, c.language, c.decided_at, c.effective_from, c.authority, c.renewal_needed
 """
 
 _CONSENTS_OF_PAIRS = f"""
@@ -49,30 +53,32 @@ JOIN consent_decisions AS d ON d.consent_id = p.consent_id AND d.document_number
 _UPSERT_CONSENTS = """
 INSERT INTO consents AS c (
     consent_id, representative_id, student_id, school_id, revision, cabinet, email, push, no_internet, document,
-    email_address, language, decided_at, effective_from, registered_at
+    email_address, language, decided_at, effective_from, authority, renewal_needed, registered_at
 )
-SELECT *, $15::timestamptz
+SELECT *, $17::timestamptz
 FROM unnest(
     $1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::int[], $6::text[], $7::text[], $8::text[], $9::bool[],
-    $10::text[], $11::text[], $12::text[], $13::timestamptz[], $14::timestamptz[]
+    $10::text[], $11::text[], $12::text[], $13::timestamptz[], $14::timestamptz[], $15::text[], $16::bool[]
 )
 ON CONFLICT (consent_id) DO UPDATE SET
     school_id = excluded.school_id, revision = excluded.revision, cabinet = excluded.cabinet, email = excluded.email,
     push = excluded.push, no_internet = excluded.no_internet, document = excluded.document,
     email_address = excluded.email_address, language = excluded.language, decided_at = excluded.decided_at,
-    effective_from = excluded.effective_from, registered_at = excluded.registered_at
+    effective_from = excluded.effective_from, authority = excluded.authority,
+    renewal_needed = excluded.renewal_needed, registered_at = excluded.registered_at
 WHERE excluded.revision > c.revision
 """
 
 _INSERT_DECISIONS = """
 INSERT INTO consent_decisions (
     consent_id, revision, decided_by, withdrawal, reason, cabinet, email, push, no_internet, document, document_number,
-    student_agreed, decided_at, effective_from, registered_at, registered_by
+    student_agreed, decided_at, effective_from, scan_sha256, scan_reference, session_reference, registered_at,
+    registered_by
 )
-SELECT *, $15::timestamptz, $16::uuid
+SELECT *, $18::timestamptz, $19::uuid
 FROM unnest(
     $1::uuid[], $2::int[], $3::text[], $4::bool[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bool[],
-    $10::text[], $11::text[], $12::bool[], $13::timestamptz[], $14::timestamptz[]
+    $10::text[], $11::text[], $12::bool[], $13::timestamptz[], $14::timestamptz[], $15::text[], $16::text[], $17::text[]
 )
 """
 
@@ -86,15 +92,17 @@ _CONSENT_BY_ID = f"SELECT {_CONSENT} FROM consents AS c WHERE c.consent_id = $1"
 
 _HISTORY = """
 SELECT c.consent_id, c.representative_id, c.revision, c.cabinet, c.email, c.push, c.no_internet, c.document,
-    c.email_address, c.language, c.decided_at, c.effective_from,
-    coalesce(r.in_force, false) OR c.representative_id = c.student_id AS in_force,
+    c.email_address, c.language, c.decided_at, c.effective_from, c.authority, c.renewal_needed,
+    (coalesce(r.in_force, false) AND c.authority = 'in_force') OR c.representative_id = c.student_id AS in_force,
     (
         SELECT jsonb_agg(
             jsonb_build_object(
                 'revision', d.revision, 'decided_by', d.decided_by, 'reason', d.reason, 'withdrawal', d.withdrawal,
                 'cabinet', d.cabinet, 'email', d.email, 'push', d.push, 'no_internet', d.no_internet,
                 'document', d.document, 'document_number', d.document_number, 'student_agreed', d.student_agreed,
-                'decided_at', d.decided_at, 'effective_from', d.effective_from, 'registered_at', d.registered_at
+                'decided_at', d.decided_at, 'effective_from', d.effective_from, 'registered_at', d.registered_at,
+                'scan_sha256', d.scan_sha256, 'scan_reference', d.scan_reference,
+                'session_reference', d.session_reference
             ) ORDER BY d.revision
         )
         FROM consent_decisions AS d WHERE d.consent_id = c.consent_id
@@ -103,21 +111,6 @@ FROM consents AS c
 LEFT JOIN representations AS r ON r.student_id = c.student_id AND r.representative_id = c.representative_id
 WHERE c.student_id = $1
 ORDER BY c.representative_id
-"""
-
-_UNANSWERED = """
-SELECT w.representative_id, w.student_id
-FROM (
-    SELECT r.representative_id, s.student_id
-    FROM students AS s JOIN representations AS r ON r.student_id = s.student_id
-    WHERE s.school_id = $1 AND r.in_force AND (s.birth_date IS NULL OR s.birth_date > $2)
-    UNION ALL
-    SELECT s.student_id, s.student_id FROM students AS s WHERE s.school_id = $1 AND s.birth_date <= $2
-) AS w
-LEFT JOIN consents AS c ON c.student_id = w.student_id AND c.representative_id = w.representative_id
-WHERE (c.consent_id IS NULL OR c.cabinet = 'unanswered') AND (w.student_id, w.representative_id) > ($3, $4)
-ORDER BY w.student_id, w.representative_id
-LIMIT $5
 """
 
 _ADULTS = """
@@ -157,13 +150,16 @@ async def lock_students(conn: Connection, student_ids: Sequence[UUID]) -> None:
     await conn.execute(_LOCK_STUDENTS, sorted(set(student_ids)))
 
 
-async def pairs(conn: Connection, keys: Sequence[PairKey], numbers: Sequence[str]) -> dict[PairKey, Pair]:
+async def pairs(
+    conn: Connection, keys: Sequence[PairKey], numbers: Sequence[str], now: datetime
+) -> dict[PairKey, Pair]:
     """What is known about each pair; absent where it is no pair that could decide.
 
     Args:
         conn: the registration's transaction; its students are locked.
         keys: the pairs, in the order of `numbers`.
         numbers: the documents' numbers, to find those that were registered before.
+        now: the instant of registration: an authority that has run out counts as ended, whoever noticed it.
     """
     first, second = [key[0] for key in keys], [key[1] for key in keys]
     consents = {_key(row): consent(row) for row in await conn.fetch(_CONSENTS_OF_PAIRS, first, second)}
@@ -181,10 +177,12 @@ async def pairs(conn: Connection, keys: Sequence[PairKey], numbers: Sequence[str
             school_id=SchoolId(row["school_id"]),
             birth_date=row["birth_date"],
             in_force=row["in_force"],
+            represented=row["represented"],
+            agreement=row["agreement"],
             consent=consents.get(_key(row)),
             numbers=known.get(consents[_key(row)].consent_id, {}) if _key(row) in consents else {},
         )
-        for row in await conn.fetch(_PAIRS, first, second)
+        for row in await conn.fetch(_PAIRS, first, second, now)
     }
 
 
@@ -206,6 +204,8 @@ async def save_consents(conn: Connection, states: Sequence[Consent], registered_
         [state.language for state in states],
         [state.decided_at for state in states],
         [state.effective_from for state in states],
+        [state.authority for state in states],
+        [state.renewal_needed for state in states],
         registered_at,
     )
 
@@ -230,6 +230,9 @@ async def add_decisions(
         [entry.student_agreed for entry in entries],
         [entry.consent.decided_at for entry in entries],
         [entry.consent.effective_from for entry in entries],
+        [entry.scan and entry.scan.sha256 for entry in entries],
+        [entry.scan and entry.scan.reference for entry in entries],
+        [entry.session_reference or None for entry in entries],
         registered_at,
         registered_by,
     )
@@ -244,8 +247,9 @@ async def add_decisions(
 
 
 def _contents(document: ConsentDocument) -> str:
-    """Only what was written; the number stands in the history already."""
-    return document.model_dump_json(exclude={"number"}, exclude_defaults=True)
+    """Only what was written; number, scan and sign-in stand in the history already."""
+    apart = {"number", "scan_sha256", "scan_reference", "session_reference"}
+    return document.model_dump_json(exclude=apart, exclude_defaults=True)
 
 
 async def consent_by_id(conn: Connection, consent_id: ConsentId) -> Consent | None:
@@ -257,22 +261,6 @@ async def consent_by_id(conn: Connection, consent_id: ConsentId) -> Consent | No
 async def history_of_student(conn: Connection, student_id: StudentId) -> list[asyncpg.Record]:
     """Every consent of a student with all its decisions."""
     return await conn.fetch(_HISTORY, student_id)
-
-
-async def unanswered(
-    conn: Connection, school_id: SchoolId, adult_born_by: date, after: PairKey, limit: int
-) -> list[PairKey]:
-    """Pairs of a school that have not answered yet, in the order of student and representative.
-
-    Args:
-        conn: a transaction.
-        school_id: the school.
-        adult_born_by: students born by then decide themselves.
-        after: representative and student of the last pair seen.
-        limit: how many at the most.
-    """
-    rows = await conn.fetch(_UNANSWERED, school_id, adult_born_by, after[1], after[0], limit)
-    return [_key(row) for row in rows]
 
 
 async def lock_adults_with_given(conn: Connection, born_by: date, limit: int) -> list[UUID]:
@@ -316,6 +304,8 @@ def consent(row: asyncpg.Record) -> Consent:
         language=Language(row["language"]),
         decided_at=row["decided_at"],
         effective_from=row["effective_from"],
+        authority=row["authority"],
+        renewal_needed=row["renewal_needed"],
     )
 
 

@@ -13,13 +13,13 @@ from pydantic import ValidationError
 
 from contracts.base import PersonId, StudentId
 from contracts.values import Decision, Language
-from services.consent.document import ConsentDocument
+from services.consent.document import APART, ConsentDocument
 from services.consent.faults import Fault, fault
 from services.consent.model import Answer, Answers, Purpose, Withdrawal
 
 T = TypeVar("T")
 
-_DOCUMENT_COLUMNS = tuple(name for name in ConsentDocument.model_fields if name not in {"number", "scan_sha256"})
+_DOCUMENT_COLUMNS = tuple(name for name in ConsentDocument.model_fields if name not in APART)
 CONSENT_COLUMNS: tuple[str, ...] = (
     "representative_id",
     "student_id",
@@ -34,7 +34,8 @@ CONSENT_COLUMNS: tuple[str, ...] = (
     "student_agreed",
     *_DOCUMENT_COLUMNS,
 )
-"""The columns of consents.csv; `effective_from`, `document` (paper, electronic) and `scan_sha256` may be added."""
+"""The columns of consents.csv. More may be added: `effective_from`, `document` (paper, electronic), `scan_sha256` with
+`scan_reference`, and for electronic ones `signed_at` with `session_reference`."""
 WITHDRAWAL_COLUMNS: tuple[str, ...] = ("representative_id", "student_id", "purposes", "document_number")
 """The columns of withdrawals.csv; `decided_at`, `effective_from` and `document` may be added."""
 CONSENT_NEEDED = frozenset({"representative_id", "student_id", "cabinet", "document_number"})
@@ -194,6 +195,9 @@ def answer(cells: Cells, people: Mapping[str, UUID]) -> Answer | None:
     document = _document(cells)
     if cells.faults or document is None:
         return None
+    if kind == "electronic":
+        # A row has one representative: whoever decides is who was signed in.
+        document = document.model_copy(update={"signed_by": representative})
     return Answer(
         representative_id=representative,
         student_id=student,
@@ -248,13 +252,15 @@ def _people(cells: Cells, people: Mapping[str, UUID]) -> tuple[PersonId, Student
 def _document(cells: Cells) -> ConsentDocument | None:
     texts = {
         name: cells.text(name)
-        for name in (*_DOCUMENT_COLUMNS, "scan_sha256")
+        for name in (*_DOCUMENT_COLUMNS, "scan_sha256", "scan_reference", "session_reference")
         if name not in {"identity_issued_on", "signed_on", "signed"}
     }
     days = {"identity_issued_on": cells.day("identity_issued_on"), "signed_on": cells.day("signed_on")}
     signed, number = cells.truth("signed") or False, cells.text("document_number")
     try:
-        return ConsentDocument.model_validate({**texts, **days, "signed": signed, "number": number})
+        return ConsentDocument.model_validate(
+            {**texts, **days, "signed": signed, "number": number, "signed_at": cells.instant("signed_at")}
+        )
     except ValidationError as error:
         cells.faults += [fault("bad_value", _column(str(item["loc"][0]))) for item in error.errors()]
         return None

@@ -2,17 +2,17 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from chassis.problems import Fault as Pointer
 from contracts.base import Instant, PersonId, StudentId
 from contracts.values import Decision, Language
-from services.consent.document import ConsentDocument
+from services.consent.document import ConsentDocument, Reference
 from services.consent.faults import Fault
-from services.consent.model import Answer, Answers, Consent, Purpose, Withdrawal
+from services.consent.model import Answer, Answers, Consent, Purpose, Scan, Withdrawal
 from services.consent.reading import YEARS
 
 
@@ -94,8 +94,18 @@ class WithdrawalIn(Body):
     """Which; none named means all that were given."""
     document: Literal["paper", "electronic"] = "paper"
     document_number: Number = ""
+    scan_sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
+    """SHA-256 of the scan of the paper, in hexadecimal."""
+    scan_reference: Reference = ""
+    """Where the scan is kept; named together with the hash or not at all."""
     decided_at: Moment | None = None
     effective_from: Moment | None = None
+
+    @model_validator(mode="after")
+    def _whole_scan(self) -> Self:
+        if bool(self.scan_sha256) != bool(self.scan_reference):
+            raise ValueError("a scan is named in full: its SHA-256 and where it is kept")
+        return self
 
     def withdrawal(self, consent: Consent) -> Withdrawal:
         """The request of the domain."""
@@ -105,6 +115,7 @@ class WithdrawalIn(Body):
             purposes=frozenset(self.purposes),
             document_kind=self.document,
             document_number=self.document_number,
+            scan=Scan(self.scan_sha256, self.scan_reference) if self.scan_sha256 else None,
             decided_at=self.decided_at,
             effective_from=self.effective_from,
         )

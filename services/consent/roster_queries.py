@@ -1,19 +1,21 @@
-"""SQL about who represents whom, as the journal tells it: ids, authority, birth dates, schools, and nothing else."""
+"""SQL about people as the journal tells of them: who represents whom, names, birth dates, classes, schools."""
 
 from collections.abc import Sequence
 from uuid import UUID
 
 from chassis.database import Connection
 from contracts.base import SchoolId
-from contracts.person_changed import PersonChanged
+from contracts.person_changed import PersonChanged, Role
+from contracts.school_changed import SchoolChanged
 from services.consent.model import Consent
 from services.consent.queries import consent
 
 _TAKE_STUDENTS = """
-INSERT INTO students AS s (student_id, school_id, birth_date, revision)
-SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::date[], $4::bigint[])
+INSERT INTO students AS s (student_id, school_id, birth_date, class_id, class_name, revision)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::date[], $4::uuid[], $5::text[], $6::bigint[])
 ON CONFLICT (student_id) DO UPDATE
-    SET school_id = excluded.school_id, birth_date = excluded.birth_date, revision = excluded.revision
+    SET school_id = excluded.school_id, birth_date = excluded.birth_date, class_id = excluded.class_id,
+        class_name = excluded.class_name, revision = excluded.revision
 WHERE excluded.revision > s.revision
 RETURNING student_id
 """
@@ -34,13 +36,13 @@ WHERE r.student_id = ANY($1::uuid[]) AND r.in_force AND NOT EXISTS (
 """
 
 _TAKE_REPRESENTATIONS = """
-INSERT INTO representations AS r (student_id, representative_id, school_id, in_force)
-SELECT e.student_id, e.representative_id, s.school_id, bool_or(e.in_force)
-FROM unnest($1::uuid[], $2::uuid[], $3::bool[]) AS e (student_id, representative_id, in_force)
+INSERT INTO representations AS r (student_id, representative_id, school_id, in_force, kind)
+SELECT e.student_id, e.representative_id, s.school_id, bool_or(e.in_force), max(e.kind)
+FROM unnest($1::uuid[], $2::uuid[], $3::bool[], $4::text[]) AS e (student_id, representative_id, in_force, kind)
 JOIN students AS s ON s.student_id = e.student_id
 GROUP BY e.student_id, e.representative_id, s.school_id
 ON CONFLICT (student_id, representative_id) DO UPDATE
-    SET school_id = excluded.school_id, in_force = excluded.in_force
+    SET school_id = excluded.school_id, in_force = excluded.in_force, kind = excluded.kind
 """
 
 _MOVE_REPRESENTATIONS = """
@@ -51,7 +53,7 @@ WHERE s.student_id = r.student_id AND r.student_id = ANY($1::uuid[]) AND r.schoo
 
 _TO_REVISE = """
 SELECT c.*, s.school_id AS school_now,
-    c.representative_id = c.student_id OR coalesce(r.in_force, false) AS authority
+    c.representative_id = c.student_id OR coalesce(r.in_force, false) AS represented
 FROM students AS s
 JOIN consents AS c ON c.student_id = s.student_id
 LEFT JOIN representations AS r ON r.student_id = c.student_id AND r.representative_id = c.representative_id
@@ -77,6 +79,28 @@ ORDER BY consent_id
 _DELETE_DOCUMENTS = "DELETE FROM consent_documents WHERE consent_id = ANY($1::uuid[])"
 _DELETE_REPRESENTATIONS = "DELETE FROM representations WHERE representative_id = ANY($1::uuid[])"
 _DELETE_STUDENTS = "DELETE FROM students WHERE student_id = ANY($1::uuid[])"
+_DELETE_NAMES = "DELETE FROM people WHERE person_id = ANY($1::uuid[])"
+_DELETE_INVITATIONS = "DELETE FROM invitations WHERE person_id = ANY($1::uuid[])"
+# Those for students who are erased go with their students.
+_DELETE_AUTHORITIES = "DELETE FROM authorities WHERE representative_id = ANY($1::uuid[])"
+
+_TAKE_NAMES = """
+INSERT INTO people AS p (person_id, revision, family, given, patronymic)
+SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[])
+ON CONFLICT (person_id) DO UPDATE SET
+    revision = excluded.revision, family = excluded.family, given = excluded.given, patronymic = excluded.patronymic
+WHERE excluded.revision > p.revision
+"""
+_DROP_NAMES = """
+DELETE FROM people AS p USING unnest($1::uuid[], $2::bigint[]) AS e (person_id, revision)
+WHERE p.person_id = e.person_id AND e.revision > p.revision
+"""
+_TAKE_SCHOOLS = """
+INSERT INTO schools AS s (school_id, revision, name, address)
+SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[])
+ON CONFLICT (school_id) DO UPDATE SET revision = excluded.revision, name = excluded.name, address = excluded.address
+WHERE excluded.revision > s.revision
+"""
 
 _KNOWN_PAIRS = """
 SELECT p.representative_id, p.student_id
@@ -101,6 +125,8 @@ async def take_students(conn: Connection, events: Sequence[PersonChanged]) -> se
         [event.person_id for event, _ in present],
         [enrolment.school_id for _, enrolment in present],
         [event.birth_date for event, _ in present],
+        [enrolment.class_id for _, enrolment in present],
+        [enrolment.class_name for _, enrolment in present],
         [event.revision for event, _ in present],
     )
     rows += await conn.fetch(
@@ -112,25 +138,52 @@ async def take_students(conn: Connection, events: Sequence[PersonChanged]) -> se
     return {row["student_id"] for row in rows}
 
 
+async def take_names(conn: Connection, events: Sequence[PersonChanged]) -> None:
+    """Keeps the names of students and representatives; of whoever is neither (any more) there is none."""
+    named = [event for event in events if event.enrolment is not None or Role.REPRESENTATIVE in event.roles]
+    others = [event for event in events if event.enrolment is None and Role.REPRESENTATIVE not in event.roles]
+    await conn.execute(
+        _TAKE_NAMES,
+        [event.person_id for event in named],
+        [event.revision for event in named],
+        [event.name.family for event in named],
+        [event.name.given for event in named],
+        [event.name.patronymic for event in named],
+    )
+    await conn.execute(_DROP_NAMES, [event.person_id for event in others], [event.revision for event in others])
+
+
+async def take_schools(conn: Connection, events: Sequence[SchoolChanged]) -> None:
+    """Schools as forms name them."""
+    await conn.execute(
+        _TAKE_SCHOOLS,
+        [event.school_id for event in events],
+        [event.revision for event in events],
+        [event.name for event in events],
+        [event.address for event in events],
+    )
+
+
 async def take_representations(conn: Connection, events: Sequence[PersonChanged]) -> None:
     """Takes the whole list of each student's representatives: who is not on it has no authority."""
     links = [
-        (event.person_id, link.representative_id, link.in_force)
+        (event.person_id, link.representative_id, link.in_force, link.kind)
         for event in events
         if event.enrolment is not None
         for link in event.enrolment.representatives
     ]
     students = [event.person_id for event in events]
     of_whom, by_whom = [link[0] for link in links], [link[1] for link in links]
+    in_force, kinds = [link[2] for link in links], [link[3] for link in links]
     await conn.execute(_END_ABSENT, students, of_whom, by_whom)
-    await conn.execute(_TAKE_REPRESENTATIONS, of_whom, by_whom, [link[2] for link in links])
+    await conn.execute(_TAKE_REPRESENTATIONS, of_whom, by_whom, in_force, kinds)
     await conn.execute(_MOVE_REPRESENTATIONS, students)
 
 
 async def consents_to_revise(conn: Connection, student_ids: Sequence[UUID]) -> list[tuple[Consent, SchoolId, bool]]:
     """Consents that no longer fit what is known: the state, the student's school, whether authority is in force."""
     rows = await conn.fetch(_TO_REVISE, student_ids)
-    return [(consent(row), SchoolId(row["school_now"]), row["authority"]) for row in rows]
+    return [(consent(row), SchoolId(row["school_now"]), row["represented"]) for row in rows]
 
 
 async def students_of_people(conn: Connection, person_ids: Sequence[UUID]) -> list[UUID]:
@@ -149,9 +202,15 @@ async def delete_documents(conn: Connection, consent_ids: Sequence[UUID]) -> Non
 
 
 async def delete_people(conn: Connection, person_ids: Sequence[UUID]) -> None:
-    """Forgets people: their representations, and them as students."""
-    await conn.execute(_DELETE_REPRESENTATIONS, person_ids)
-    await conn.execute(_DELETE_STUDENTS, person_ids)
+    """Forgets people: their names, invitations, representations and authority, and them as students."""
+    for query in (
+        _DELETE_NAMES,
+        _DELETE_INVITATIONS,
+        _DELETE_AUTHORITIES,
+        _DELETE_REPRESENTATIONS,
+        _DELETE_STUDENTS,
+    ):
+        await conn.execute(query, person_ids)
 
 
 async def known_pairs(conn: Connection, pairs: Sequence[tuple[UUID, UUID]]) -> set[tuple[UUID, UUID]]:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response
 
+from chassis import access_log
 from chassis.auth import Client, client_auth
 from chassis.clock import Clock
 from chassis.database import Database, Scope, school
@@ -132,7 +133,7 @@ def _add_print_runs(
     @router.get("/print-runs/{run_id}.pdf", tags=["print queue"], response_class=Response)
     async def print_run_pdf(run_id: UUID, client: Annotated[Client, Depends(authenticate)]) -> Response:
         """All sheets of a run in one PDF."""
-        sheets = await handlers.sheets_of_run(database, client.scope(), run_id)
+        sheets = await handlers.sheets_of_run(database, client.scope(), run_id, actor=access_log.client(client))
         if not sheets:
             raise _not_found()
         return _pdf(await renderer.combined(sheets), run_id)
@@ -161,7 +162,7 @@ def _add_extracts(router: APIRouter, authenticate: Authenticate, database: Datab
     @router.get("/extracts/{extract_id}.pdf", tags=["extracts"], response_class=Response)
     async def pdf(extract_id: UUID, client: Annotated[Client, Depends(authenticate)]) -> Response:
         """The sheet. 404 before it is rendered, and after it was deleted at the end of its term."""
-        content = await handlers.pdf_of(database, client.scope(), extract_id)
+        content = await handlers.pdf_of(database, client.scope(), extract_id, actor=access_log.client(client))
         if content is None:
             raise _not_found()
         return _pdf(content, extract_id)

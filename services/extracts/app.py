@@ -2,11 +2,13 @@
 
 from datetime import timedelta
 
+from chassis import holdings
 from chassis.clock import DatabaseClock
 from chassis.database import Database
 from chassis.service import Service
 from chassis.timers import DueLoop
 from services.extracts.api import make_router
+from services.extracts.exporting_person import HOLDINGS
 from services.extracts.housekeeping import Gauges, Retention
 from services.extracts.rendering import Renderer
 from services.extracts.rendering_job import RenderingJob
@@ -39,7 +41,10 @@ async def build(settings: Settings) -> Service:
         settings=settings,
         database=database,
         title="Sutki: extracts",
-        routers=[make_router(database, clock, renderer, settings)],
+        routers=[
+            make_router(database, clock, renderer, settings),
+            holdings.make_router(database, settings.SERVICE, HOLDINGS),
+        ],
         consumers=[paper_consumer(database, clock)],
         loops=[
             DueLoop("extracts.rendering", job.round, job.next_due_seconds),

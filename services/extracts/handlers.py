@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID, uuid4
 
-from chassis import outbox
+from chassis import access_log, outbox
+from chassis.access_log import OPERATOR, Actor
 from chassis.clock import Clock
 from chassis.crash import crash_here
 from chassis.database import DISTRICT, Connection, Database, Scope
@@ -116,11 +117,17 @@ async def give_back(database: Database, scope: Scope, run_id: UUID) -> None:
         await queries.give_back(conn, run_id)
 
 
-async def sheets_of_run(database: Database, scope: Scope, run_id: UUID) -> list[Sheet]:
+async def sheets_of_run(database: Database, scope: Scope, run_id: UUID, *, actor: Actor = OPERATOR) -> list[Sheet]:
     """The texts of a run's sheets, from which one PDF is made; empty for an unknown run."""
     async with database.transaction(scope) as conn:
-        ids = [extract.extract_id for extract in await queries.of_run(conn, run_id)]
-        return [sheet for _, sheet, _ in await queries.sheets_of(conn, ids)]
+        extracts = await queries.of_run(conn, run_id)
+        await _looked(conn, actor, "print_run", extracts)
+        return [sheet for _, sheet, _ in await queries.sheets_of(conn, [one.extract_id for one in extracts])]
+
+
+async def _looked(conn: Connection, actor: Actor, action: str, extracts: Sequence[Extract]) -> None:
+    people = [person for one in extracts for person in (one.student_id, one.recipient_id)]
+    await access_log.looked(conn, actor, action, people, school_id=extracts[0].school_id if extracts else None)
 
 
 async def find(database: Database, clock: Clock, scope: Scope, extract_id: UUID) -> tuple[Extract, list[Lack]] | None:
@@ -162,10 +169,12 @@ async def register(
         )
 
 
-async def pdf_of(database: Database, scope: Scope, extract_id: UUID) -> bytes | None:
+async def pdf_of(database: Database, scope: Scope, extract_id: UUID, *, actor: Actor = OPERATOR) -> bytes | None:
     """One sheet's PDF; None when it is not rendered, or was deleted after its time."""
     async with database.transaction(scope) as conn:
         sheets = await queries.sheets_of(conn, [extract_id])
+        extract = await queries.find(conn, extract_id)
+        await _looked(conn, actor, "extract_pdf", [extract] if extract and sheets else [])
     return sheets[0][2] if sheets else None
 
 

@@ -1,40 +1,27 @@
-"""From what a sheet says to a PDF: tagged (PDF/UA-1), archivable (PDF/A-2a), always the same bytes for the same data.
-
-Data reaches the template as JSON in `sys.inputs`; nothing that somebody typed is ever typst source. The font is shipped
-with the code and the machine's own fonts are ignored, so that the output does not depend on where it is made.
-"""
+"""From what a sheet says to a PDF, by `chassis.paper`: data reaches the template as JSON, never as typst source."""
 
 import asyncio
-import threading
 import time
-import unicodedata
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
-import typst
 
+from chassis.paper import Press, printable
 from contracts.values import Language
 from services.extracts import wording
 from services.extracts.domain import SheetFacts, SheetLine, local_date
 
-if TYPE_CHECKING:
-    from typst import PDFStandard  # stands in the stubs only
-
-_FOLDER = Path(__file__).parent
-_TEMPLATE = _FOLDER / "templates" / "extract.typ"
-_STANDARDS: "list[PDFStandard]" = ["ua-1", "a-2a"]
+_FOLDER = Path(__file__).parent / "templates"
+_PRESS = Press(_FOLDER / "extract.typ", _FOLDER)
 
 Sheet = dict[str, Any]
 """One sheet as the template takes it: texts only, in the sheet's language. Kept beside the PDF."""
-
-LONGEST_WORD = 36
-"""A longer word may be broken anywhere after so many characters, so that it stays on the paper."""
 
 _PERIOD_ORDER = ("quarter", "half_year", "year", "exam", "final")
 
@@ -63,10 +50,10 @@ def make_sheet(facts: SheetFacts, lines: Iterable[SheetLine], language: Language
         "number": facts.number,
         "date": wording.long_date(local_date(facts.numbered_at, facts.time_zone), language),
         "issued_at": facts.numbered_at.isoformat(),
-        "school": {"name": _printable(facts.school_name), "address": _printable(facts.school_address)},
-        "student": _printable(facts.student_name),
-        "class": _printable(facts.class_name),
-        "recipient": _printable(facts.recipient_name),
+        "school": {"name": printable(facts.school_name), "address": printable(facts.school_address)},
+        "student": printable(facts.student_name),
+        "class": printable(facts.class_name),
+        "recipient": printable(facts.recipient_name),
         "grades": [_grade_row(line, facts.time_zone, language) for line in ordered if line.kind == "final_grade"],
         "exams": [_exam_row(line, facts.time_zone, language) for line in ordered if line.kind == "exam"],
     }
@@ -81,7 +68,7 @@ def _reading_order(line: SheetLine) -> tuple[object, ...]:
 def _grade_row(line: SheetLine, time_zone: str, language: Language) -> dict[str, str]:
     kind, number, year = line.period_kind or "year", line.period_number or 1, line.school_year or ""
     return {
-        "subject": _printable(line.subject_title),
+        "subject": printable(line.subject_title),
         "period": wording.period(kind, number, year, language),
         **_outcome(line, time_zone, language),
     }
@@ -89,8 +76,8 @@ def _grade_row(line: SheetLine, time_zone: str, language: Language) -> dict[str,
 
 def _exam_row(line: SheetLine, time_zone: str, language: Language) -> dict[str, str]:
     return {
-        "title": _printable(line.exam_title or ""),
-        "subject": _printable(line.subject_title),
+        "title": printable(line.exam_title or ""),
+        "subject": printable(line.subject_title),
         "score": wording.score(line.score, line.max_score, language) if line.state == "set" else wording.NOTHING,
         **_outcome(line, time_zone, language),
     }
@@ -104,30 +91,6 @@ def _outcome(line: SheetLine, time_zone: str, language: Language) -> dict[str, s
     return {"value": value, "words": words, "obtained": wording.short_date(local_date(line.obtained_at, time_zone))}
 
 
-def _printable(text: str) -> str:
-    """Without control and direction characters, which break PDF/A, and never wider than the paper."""
-    kept = (" " if unicodedata.category(char) in ("Cc", "Zl", "Zp") else char for char in text)
-    words = "".join(char for char in kept if unicodedata.category(char)[0] != "C").split()
-    return " ".join(_breakable(word) for word in words)
-
-
-def _breakable(word: str) -> str:
-    parts = (word[start : start + LONGEST_WORD] for start in range(0, len(word), LONGEST_WORD))
-    return "\N{ZERO WIDTH SPACE}".join(parts)
-
-
-_local = threading.local()
-
-
-def _compiler() -> typst.Compiler:
-    """One compiler for each thread, kept alive: fonts and template are read once."""
-    compiler: typst.Compiler | None = getattr(_local, "compiler", None)
-    if compiler is None:
-        compiler = typst.Compiler(_TEMPLATE, root=_FOLDER, font_paths=[_FOLDER / "fonts"], ignore_system_fonts=True)
-        _local.compiler = compiler
-    return compiler
-
-
 def render(sheets: Sequence[Sheet]) -> bytes:
     """One PDF with the sheets one after the other, each on pages of its own.
 
@@ -137,18 +100,8 @@ def render(sheets: Sequence[Sheet]) -> bytes:
     Raises:
         typst.TypstError: the template could not be set.
     """
-    inputs = {"sheets": orjson.dumps(list(sheets)).decode()}
-    issued = max(datetime.fromisoformat(sheet["issued_at"]) for sheet in sheets)
-    timestamp = int(issued.timestamp())
-    try:
-        pdf = _compiler().compile(sys_inputs=inputs, format="pdf", pdf_standards=_STANDARDS, timestamp=timestamp)
-    except typst.TypstError:
-        # PDF/A forbids a character that no font has. A family must not go without its sheet for that: the same page,
-        # tagged, but not declared archivable, with a box in place of the character.
-        pdf = _compiler().compile(sys_inputs=inputs, format="pdf", timestamp=timestamp)
-    if not isinstance(pdf, bytes):
-        raise TypeError("typst gave no PDF")
-    return pdf
+    issued_at = max(datetime.fromisoformat(sheet["issued_at"]) for sheet in sheets)
+    return _PRESS.pdf({"sheets": orjson.dumps(list(sheets)).decode()}, issued_at=issued_at)
 
 
 class Renderer:

@@ -3,6 +3,7 @@
 from chassis import outbox
 from chassis.database import DISTRICT, Database
 from chassis.messages import Publishable
+from services.extracts import erasing
 from services.extracts.facts import handed_over_event, printed_event
 from services.extracts.queries import printing as queries
 
@@ -21,7 +22,7 @@ async def replay(database: Database) -> int:
             rows = await queries.told(conn, after_entry=last, limit=BATCH)
             await outbox.publish(conn, [_event(row) for row in rows])
         if not rows:
-            return count
+            return count + await erasing.replay(database)
         count += len(rows)
         last = rows[-1].entry_id
 

@@ -7,12 +7,14 @@ from uuid import UUID
 from chassis.clock import Clock
 from chassis.consuming import Consumer
 from chassis.database import Connection, Database
+from contracts.erasure_requested import ErasureRequested
 from contracts.exam_result_recorded import ExamResultRecorded
 from contracts.extract_requested import ExtractRequested
 from contracts.final_grade_set import FinalGradeSet
 from contracts.person_changed import PersonChanged
 from contracts.school_changed import SchoolChanged
 from contracts.values import DISCLOSURE_TERM
+from services.extracts import erasing
 from services.extracts.domain import SETTLED, ExtractState, after_request, extract_id_of
 from services.extracts.queries import read_model, requests
 from services.extracts.queries.requests import Asked
@@ -29,6 +31,7 @@ def paper_consumer(database: Database, clock: Clock) -> Consumer:
     consumer.on(FinalGradeSet, final_grades_set, latest_of=FinalGradeSet.version)
     consumer.on(ExamResultRecorded, exam_results_recorded, latest_of=ExamResultRecorded.version)
     consumer.on(ExtractRequested, extracts_requested)
+    consumer.on(ErasureRequested, erasing.carry_out)
     return consumer
 
 
@@ -38,8 +41,8 @@ async def schools_changed(conn: Connection, events: Sequence[SchoolChanged], now
 
 
 async def persons_changed(conn: Connection, events: Sequence[PersonChanged], now: datetime) -> None:  # noqa: ARG001
-    """Keeps names as they are printed."""
-    await read_model.upsert_persons(conn, events)
+    """Keeps names as they are printed; no canary is ever printed."""
+    await read_model.upsert_persons(conn, [event for event in events if not event.synthetic])
 
 
 async def persons_erased(conn: Connection, person_ids: Sequence[UUID], now: datetime) -> None:
@@ -49,7 +52,8 @@ async def persons_erased(conn: Connection, person_ids: Sequence[UUID], now: date
 
 
 async def final_grades_set(conn: Connection, events: Sequence[FinalGradeSet], now: datetime) -> None:
-    """Keeps every version; a corrected one is rendered anew where its sheet is not printed yet."""
+    """Keeps every version; a corrected one is rendered anew where its sheet is not printed yet. Canaries fly past."""
+    events = [event for event in events if not event.synthetic]
     await read_model.upsert_final_grades(conn, events)
     changed = [event.result_id for event in events if event.revision > 1]
     if changed:

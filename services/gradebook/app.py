@@ -1,13 +1,17 @@
 """Puts the gradebook together."""
 
+from chassis import holdings
 from chassis.clock import Clock, DatabaseClock
 from chassis.database import DISTRICT, Database
 from chassis.service import Service
 from chassis.timers import DueLoop
 from services.gradebook import changes, idempotency, metrics, queries
 from services.gradebook.api import make_router
+from services.gradebook.canaries import canaries
 from services.gradebook.closing.deferring import timer
 from services.gradebook.days import days
+from services.gradebook.erasing import erasures
+from services.gradebook.exporting_person import HOLDINGS
 from services.gradebook.forecasting.loop import forecasts
 from services.gradebook.oneroster_rest.api import make_router as oneroster_router
 from services.gradebook.settings import Settings
@@ -27,8 +31,9 @@ async def build(settings: Settings) -> Service:
         routers=[
             make_router(database, clock, settings),
             oneroster_router(database, clock, settings.public_url, settings.token_limits()),
+            holdings.make_router(database, settings.SERVICE, HOLDINGS),
         ],
-        consumers=[disclosures(database, clock)],
+        consumers=[disclosures(database, clock), erasures(database, clock)],
         loops=[
             watch(database, clock, settings),
             days(database, clock),
@@ -36,6 +41,7 @@ async def build(settings: Settings) -> Service:
             forecasts(database, clock),
             changes.forgetting(database, clock, settings.changes_keep_days),
             idempotency.forgetting(database, clock, settings.idempotency_keep_hours),
+            canaries(database, clock, settings.canary_seconds),
         ],
     )
 

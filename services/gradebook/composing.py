@@ -78,7 +78,7 @@ composed AS (
     OFFSET 0
 )
 UPDATE persons AS p
-SET state = c.state, known_to = c.known_to, revision = p.revision + 1, changed_at = $2
+SET state = c.state, known_to = c.known_to, revision = p.revision + 1, changed_at = $2, erased_at = NULL
 FROM composed AS c
 WHERE p.person_id = c.person_id AND p.state IS DISTINCT FROM c.state
 RETURNING p.person_id, p.revision, p.state, p.changed_at

@@ -9,7 +9,7 @@ from chassis.clock import DatabaseClock
 from chassis.database import DISTRICT, Connection, Database
 from chassis.messages import Publishable
 from contracts.forecast_updated import ForecastUpdated
-from services.gradebook import composing, queries, roster_queries
+from services.gradebook import canaries, composing, erasing_queries, queries, roster_queries
 from services.gradebook.domain import FinalGrade, shown_while_held
 from services.gradebook.events import exam_result_event, final_grade_event, mark_event
 from services.gradebook.forecasting import queries as forecast_queries
@@ -65,6 +65,17 @@ async def _persons(conn: Connection, after: UUID) -> tuple[Sequence[Publishable]
     return [composing.person_event(*row) for row in rows], _last([row["person_id"] for row in rows])
 
 
+async def _erased_persons(conn: Connection, after: UUID) -> tuple[Sequence[Publishable], UUID | None]:
+    """Tombstones, so that a reader that missed one does not keep a person for ever."""
+    gone = await erasing_queries.tombstones_after(conn, after, PAGE)
+    return gone, _last([one.person_id for one in gone])
+
+
+async def _erasures(conn: Connection, after: UUID) -> tuple[Sequence[Publishable], UUID | None]:
+    told = await erasing_queries.after(conn, after, PAGE)
+    return told, _last([one.erasure_id for one in told])
+
+
 async def _groups(conn: Connection, after: UUID) -> tuple[Sequence[Publishable], UUID | None]:
     rows = await roster_queries.groups_after(conn, after, PAGE)
     return [composing.group_event(*row) for row in rows], _last([row["group_id"] for row in rows])
@@ -103,6 +114,11 @@ async def _forecasts(conn: Connection, after: UUID) -> tuple[Sequence[Publishabl
     return [ForecastUpdated.model_validate(row.told) for row in rows], _last([row.forecast_id for row in rows])
 
 
+async def _canaries(conn: Connection, after: UUID) -> tuple[Sequence[Publishable], UUID | None]:
+    events, schools = await canaries.events_after(conn, after, PAGE)
+    return events, _last(schools)
+
+
 def _last(ids: Sequence[Any]) -> UUID | None:
     return ids[-1] if len(ids) == PAGE else None
 
@@ -110,10 +126,13 @@ def _last(ids: Sequence[Any]) -> UUID | None:
 _PAGES: dict[str, Page] = {
     "schools": _schools,
     "people": _persons,
+    "erased_people": _erased_persons,
     "groups": _groups,
     **JOURNAL_PAGES,
     "marks": _marks,
     "final_grades": _final_grades,
     "exam_results": _exam_results,
     "forecasts": _forecasts,
+    "canaries": _canaries,
+    "erasures": _erasures,
 }

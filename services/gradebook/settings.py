@@ -49,6 +49,8 @@ class Settings(ServiceSettings):
     """Networks of the proxies before us, separated by commas. `X-Forwarded-For` is believed from them alone."""
     watch_seconds: float = Field(default=15, gt=0)
     """How often it is measured how long results have been on their way to the family."""
+    canary_seconds: float = Field(default=0, ge=0)
+    """How often each school's synthetic result is sent through the whole path; 0: never. As in the publisher."""
 
     def token_limits(self) -> TokenLimits:
         """How often access tokens may be asked for."""

@@ -11,13 +11,14 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict
 
+from chassis import access_log
 from chassis.auth import Client, client_auth
 from chassis.clock import Clock
 from chassis.database import Database
 from chassis.problems import Problem
-from services.publisher import ledger
+from services.publisher import ledger, proving
 from services.publisher.mail.listing import LISTED
-from services.publisher.queries import board, notifications
+from services.publisher.queries import board, delivery
 from services.publisher.queries import ledger as ledger_queries
 
 
@@ -92,6 +93,7 @@ class ListedMailView(_Answer):
     school_id: UUID
     student_id: UUID
     recipient_id: UUID
+    channel: str
     state: str
     reason: str | None
     attempts: int
@@ -184,11 +186,11 @@ def _schools(database: Database, clock: Clock, auth: Any) -> APIRouter:
 
     @router.get("/ledger", response_class=StreamingResponse, responses={200: {"content": {"application/x-ndjson": {}}}})
     async def whole_ledger(school_id: UUID, client: Annotated[Client, auth]) -> StreamingResponse:
-        """The school's ledger as NDJSON: its entries in order and, last, the head. `sutki ledger verify` checks it."""
+        """The school's ledger as NDJSON, with the signed roots over it. `sutki ledger verify` checks it."""
         scope = client.require_school(school_id)
 
         async def lines() -> AsyncIterator[bytes]:
-            async for line in ledger.export(database, school_id, scope):
+            async for line in proving.export(database, school_id, scope):
                 yield line
 
         return StreamingResponse(lines(), media_type="application/x-ndjson")
@@ -207,6 +209,7 @@ def _district(database: Database, auth: Any) -> APIRouter:
             if row is None:
                 raise Problem(404, "unknown_result", "No such result is known here.")
             lines = await ledger_queries.of_result(conn, result_id)
+            await access_log.looked(conn, access_log.client(client), "proof", [row.student_id], school_id=row.school_id)
         return ProofView(
             result_id=result_id,
             school_id=row.school_id,
@@ -226,7 +229,7 @@ def _district(database: Database, auth: Any) -> APIRouter:
         after = read_cursor(cursor)
         states = [one for one in LISTED if state is None or one == state]
         async with database.transaction(client.scope()) as conn:
-            rows = await notifications.listed(conn, states, after=after, limit=limit)
+            rows = await delivery.listed(conn, states, after=after, limit=limit)
         return ListedMailPage(
             items=[ListedMailView.model_validate(row) for row in rows],
             next_cursor=write_cursor(rows[-1].settled_at, rows[-1].notification_id) if len(rows) == limit else None,

@@ -3,21 +3,21 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from chassis import outbox
 from chassis.database import Connection
-from contracts.base import EVENT_NAMESPACE
 from contracts.values import Route
 from services.publisher import ledger, metrics
 from services.publisher.domain.deadlines import Late, lateness
 from services.publisher.domain.ledger import EntryKind
-from services.publisher.domain.obligations import Availability, Obligation, Version, pairs_told_by_mail
+from services.publisher.domain.obligations import Availability, Version, told_electronically
 from services.publisher.domain.policy import Policy
 from services.publisher.domain.routes import Household
 from services.publisher.domain.states import ObligationState
-from services.publisher.queries import availability, notifications, obligations
+from services.publisher.queries import availability, obligations
 from services.publisher.requesting import withdraw_requests
+from services.publisher.telling import tell_results
 
 
 async def disclose(
@@ -47,7 +47,7 @@ async def disclose(
     await obligations.close(conn, older, ObligationState.SUPERSEDED, now)
     asked |= {one.request_id for one in older if one.request_id}
     await withdraw_requests(conn, asked, now, policy)
-    await _queue_mails(conn, pairs_told_by_mail(met, households), now, policy)
+    await tell_results(conn, told_electronically(met, households), now, policy)
     versions: dict[Version, tuple[UUID, UUID]] = {
         one.obligation.version: (one.obligation.school_id, one.obligation.student_id) for one in met
     }
@@ -89,19 +89,6 @@ def _note(one: Availability, late: Late) -> ledger.Note:
             "served_with": one.served_with,
         },
     )
-
-
-async def _queue_mails(
-    conn: Connection, mails: Mapping[tuple[UUID, UUID], Sequence[Obligation]], now: datetime, policy: Policy
-) -> None:
-    if not mails:
-        return
-    # The id follows from the first result that the mail is about: its Message-ID is the same whenever it is made anew.
-    ids = [
-        uuid5(EVENT_NAMESPACE, f"mail/{items[0].result_id}/{items[0].value_revision}/{items[0].recipient_id}")
-        for items in mails.values()
-    ]
-    await notifications.gather(conn, mails, ids, now, now + policy.notify_grouping)
 
 
 def _measure(met: Sequence[Availability], late: Sequence[Late]) -> None:

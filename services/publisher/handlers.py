@@ -6,7 +6,6 @@ the same student at once, and then brings their obligations in line.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TypeAlias
 from uuid import UUID
 
 from chassis import dead_letters
@@ -19,23 +18,21 @@ from contracts.exam_result_recorded import ExamResultRecorded
 from contracts.final_grade_set import FinalGradeSet
 from contracts.person_changed import PersonChanged
 from contracts.school_changed import SchoolChanged
-from services.publisher import ledger
-from services.publisher.domain.deadlines import due_after_correction, timers
+from services.publisher import ledger, releasing
+from services.publisher.domain.corrections import OpenBefore, corrections
 from services.publisher.domain.ledger import EntryKind
-from services.publisher.domain.obligations import Due, Obligation, Opening, RouteChange, Version, openings
+from services.publisher.domain.obligations import Due, Opening, Version, openings
 from services.publisher.domain.policy import Policy, majority_on
 from services.publisher.domain.results import Result, from_exam_result, from_final_grade, in_rounds
 from services.publisher.domain.states import ObligationState
-from services.publisher.queries import consents, obligations, people, results
+from services.publisher.falling_back import take_back
+from services.publisher.queries import consents, digests, mail, news, obligations, people, preferences, push, results
 from services.publisher.queries.consents import KnownConsent
 from services.publisher.queries.people import StudentRow
 from services.publisher.reconciling import Pair, Reconciled, open_all, reconcile, settle_early
 from services.publisher.requesting import withdraw_requests
 
 CONSUMER = "publisher.obligations"
-
-OpenBefore: TypeAlias = dict[UUID, dict[UUID, datetime]]
-"""By result and recipient: the deadline of an older version that was still owed."""
 
 
 async def schools_changed(conn: Connection, events: Sequence[SchoolChanged], now: datetime) -> None:  # noqa: ARG001
@@ -83,7 +80,18 @@ async def people_erased(conn: Connection, person_ids: Sequence[UUID], now: datet
     await people.lock_students(conn, concerned)
     await people.erase(conn, person_ids, now)
     await results.erase(conn, person_ids)
+    await news.forget_people(conn, person_ids)
     await reconcile(conn, concerned, now, policy)
+
+
+async def people_gone(conn: Connection, person_ids: Sequence[UUID], now: datetime, *, policy: Policy) -> None:
+    """Persons are known no longer: beside what is personal, everything goes that they chose and that awaits them."""
+    await people_erased(conn, person_ids, now, policy=policy)
+    await preferences.forget_people(conn, person_ids)
+    await digests.forget_people(conn, person_ids)
+    await news.forget_news_of(conn, person_ids)
+    await push.forget_people(conn, person_ids)
+    await mail.forget_people(conn, person_ids)
 
 
 async def accounts_changed(
@@ -107,6 +115,7 @@ async def consents_changed(
     if not newer:
         return
     await consents.upsert_consents(conn, newer, now)
+    await digests.begin(conn, newer, now)
     changed = await reconcile(conn, sorted({event.student_id for event in newer}), now, policy)
     ended = [event for event in newer if _ends(event, before, now)]
     await ledger.append(conn, [_closed(event, changed) for event in ended], now)
@@ -192,6 +201,7 @@ async def _take_round(
     conn: Connection, recorded: Sequence[Result], known: set[UUID], now: datetime, policy: Policy
 ) -> None:
     held_back = await results.held_versions(conn, [one.result_id for one in recorded if one.held], now)
+    await releasing.note_overtaken(conn, recorded, now)
     taken = await results.upsert(conn, recorded, known)
     newer = [one for one in recorded if one.result_id in taken]
     changed = [one for one in newer if not taken[one.result_id]]
@@ -224,41 +234,18 @@ async def _supersede(
         policy: the district's settings.
     """
     by_id = {one.result_id: one for one in changed}
-    superseded: list[Obligation] = []
-    cancelled: list[Obligation] = []
-    retimed: list[RouteChange] = []
-    held: list[bool] = []
-    dues: list[datetime] = []
-    leaves: list[bool] = []
-    open_before: OpenBefore = {}
-    told: set[Version] = set()
-    for obligation in await obligations.lock_of_results(conn, list(by_id)):
-        result = by_id[obligation.result_id]
-        if obligation.state != ObligationState.CANCELLED:
-            told.add(obligation.version)
-        if obligation.state != ObligationState.OPEN:
-            continue
-        if result.state == "withdrawn":
-            cancelled.append(obligation)
-        elif obligation.value_revision != result.value_revision:
-            if result.held_at(now) and obligation.version not in held_back:
-                continue
-            superseded.append(obligation)
-            open_before.setdefault(obligation.result_id, {})[obligation.recipient_id] = obligation.due_at
-        else:
-            # What was owed beside a held correction hands its deadline over when that is released.
-            before = open_before.get(obligation.result_id, {}).get(obligation.recipient_id)
-            due = due_after_correction(obligation.due_at, before)
-            dues.append(due)
-            when = timers(due=due, held=result.held, now=now, policy=policy)
-            retimed.append(RouteChange(obligation, obligation.route, when.ask_paper_at, when.fall_back_at))
-            held.append(when.held)
-            # Held again: a sheet that is not printed yet has to wait, too.
-            leaves.append(obligation.request_id is not None and when.ask_paper_at > now + policy.paper_grouping)
-    await obligations.close(conn, superseded, ObligationState.SUPERSEDED, now)
-    await obligations.close(conn, cancelled, ObligationState.CANCELLED, now)
-    waits = [change.obligation for change, leave in zip(retimed, leaves, strict=True) if leave]
-    left = {one.request_id for one in (*superseded, *cancelled, *waits) if one.request_id}
-    await obligations.retime(conn, retimed, held=held, leave_request=leaves, due=dues)
+    found = corrections(await obligations.lock_of_results(conn, list(by_id)), by_id, held_back, now, policy)
+    await obligations.close(conn, found.superseded, ObligationState.SUPERSEDED, now)
+    await obligations.close(conn, found.cancelled, ObligationState.CANCELLED, now)
+    waits = [one.change.obligation for one in found.retimed if one.leaves_request]
+    left = {one.request_id for one in (*found.superseded, *found.cancelled, *waits) if one.request_id}
+    await obligations.retime(
+        conn,
+        [one.change for one in found.retimed],
+        held=[one.held for one in found.retimed],
+        leave_request=[one.leaves_request for one in found.retimed],
+        due=[one.due for one in found.retimed],
+    )
     await withdraw_requests(conn, left, now, policy)
-    return open_before, told
+    await take_back(conn, list(by_id), now, policy)
+    return found.open_before, found.told

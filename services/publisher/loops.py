@@ -19,6 +19,7 @@ from services.publisher.domain.deadlines import Late, lateness
 from services.publisher.domain.ledger import EntryKind
 from services.publisher.domain.obligations import MovedReason, Obligation
 from services.publisher.domain.policy import Policy
+from services.publisher.domain.preferences import Channel
 from services.publisher.queries import availability, board, consents, obligations, people
 from services.publisher.queries.planning import prefer_indexes
 from services.publisher.reconciling import reconcile
@@ -86,7 +87,7 @@ class Deadlines:
         I3). A process that has just started gives the first heartbeats the time to arrive.
         """
         async with self._round() as (conn, now):
-            stale = 0
+            stale: list[Obligation] = []
             if await consents.consents_fresh(conn, now, self.policy.consent_stale_after):
                 self.stale_since = None
             else:
@@ -94,10 +95,11 @@ class Deadlines:
                 if now - self.stale_since >= self.policy.consent_stale_after:
                     stale = await obligations.fall_back_stale(conn, now, ROUND, self.policy.fallback_lead)
             moved = await obligations.fall_back_unacknowledged(conn, now, ROUND)
+            await ledger.append(conn, [_moved_note(one) for one in (*stale, *moved)], now)
             crash_here("publisher.after_fall_back_before_commit")
-        self._report_moved(MovedReason.NOT_ACKNOWLEDGED, moved)
-        self._report_moved(MovedReason.CONSENTS_STALE, stale)
-        return moved + stale
+        self._report_moved(MovedReason.NOT_ACKNOWLEDGED, len(moved))
+        self._report_moved(MovedReason.CONSENTS_STALE, len(stale))
+        return len(moved) + len(stale)
 
     def _report_moved(self, reason: MovedReason, count: int) -> None:
         if count:
@@ -148,7 +150,7 @@ class Deadlines:
         async with self._round() as (conn, now):
             by_route = await board.open_by_route(conn)
             overdue = await board.overdue_open(conn, now)
-            mails = await board.mails_by_state(conn)
+            messages = await board.messages_by_state(conn)
             as_of = await consents.consents_as_of(conn)
         first = min((due for _, due in by_route.values()), default=None)
         oldest = 0.0 if first is None else (now - first).total_seconds() + timedelta(hours=24).total_seconds()
@@ -160,8 +162,9 @@ class Deadlines:
             metrics.OPEN_OBLIGATIONS.labels(route).set(count)
             left = float("nan") if due is None else (due - now).total_seconds()
             metrics.SECONDS_TO_NEXT_DEADLINE.labels(route).set(left)
-        for state in ("queued", "retry", "claimed", "undecided", "failed"):
-            metrics.MAILS_WAITING.labels(state).set(mails.get(state, 0))
+        for channel in Channel:
+            for state in ("queued", "retry", "claimed", "undecided", "failed"):
+                metrics.MESSAGES_WAITING.labels(channel.value, state).set(messages.get((channel.value, state), 0))
         return 0
 
 
@@ -190,6 +193,21 @@ def _overdue(missed: Obligation, now: datetime) -> DisclosureOverdue:
         route=missed.route,
         due_at=missed.due_at,
         noticed_at=now,
+    )
+
+
+def _moved_note(moved: Obligation) -> ledger.Note:
+    return ledger.Note(
+        EntryKind.MOVED,
+        moved.school_id,
+        moved.result_id,
+        {
+            "value_revision": moved.value_revision,
+            "student_id": moved.student_id,
+            "recipient_id": moved.recipient_id,
+            "due_at": moved.due_at,
+            "reason": moved.moved_reason,
+        },
     )
 
 

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from chassis import outbox
 from chassis.database import DISTRICT, Database
+from services.publisher import erasing
 from services.publisher.queries import availability, requests
 
 PAGE = 500
@@ -17,7 +18,8 @@ async def replay(database: Database) -> int:
     Returns:
         How many events were written.
     """
-    return await _requests(database) + await _disclosures(database) + await _overdue(database)
+    told = await _requests(database) + await _disclosures(database) + await _overdue(database)
+    return told + await erasing.replay(database)
 
 
 async def _requests(database: Database) -> int:

@@ -10,6 +10,7 @@ from chassis.database import Connection, Database
 from contracts.account_changed import AccountChanged
 from contracts.consent_changed import ConsentChanged
 from contracts.consent_heartbeat import ConsentHeartbeat
+from contracts.erasure_requested import ErasureRequested
 from contracts.exam_result_recorded import ExamResultRecorded
 from contracts.extract_handed_over import ExtractHandedOver
 from contracts.extract_printed import ExtractPrinted
@@ -17,7 +18,7 @@ from contracts.final_grade_set import FinalGradeSet
 from contracts.person_changed import PersonChanged
 from contracts.results_visible import ResultsVisible
 from contracts.school_changed import SchoolChanged
-from services.publisher import acknowledging, handlers
+from services.publisher import acknowledging, canaries, erasing, handlers
 from services.publisher.domain.policy import Policy
 from services.publisher.queries.planning import prefer_indexes
 
@@ -36,15 +37,16 @@ def make_consumer(database: Database, clock: Clock, policy: Policy) -> Consumer:
         return take
 
     consumer.on(SchoolChanged, handlers.schools_changed)
-    consumer.on(PersonChanged, ruled(handlers.people_changed), erase=ruled(handlers.people_erased))
+    consumer.on(PersonChanged, ruled(handlers.people_changed), erase=ruled(handlers.people_gone))
     consumer.on(AccountChanged, ruled(handlers.accounts_changed))
     consumer.on(ConsentChanged, ruled(handlers.consents_changed))
     consumer.on(ConsentHeartbeat, handlers.heartbeats_heard)
     # By version: a correction must not swallow the value before it, whose deadline it may inherit and which stays owed
     # while the correction is held.
-    consumer.on(FinalGradeSet, ruled(handlers.final_grades_set), latest_of=FinalGradeSet.version)
+    consumer.on(FinalGradeSet, ruled(canaries.apart(handlers.final_grades_set)), latest_of=FinalGradeSet.version)
     consumer.on(ExamResultRecorded, ruled(handlers.exam_results_recorded), latest_of=ExamResultRecorded.version)
-    consumer.on(ResultsVisible, ruled(acknowledging.results_visible))
+    consumer.on(ResultsVisible, ruled(canaries.seen_apart(acknowledging.results_visible)))
     consumer.on(ExtractPrinted, ruled(acknowledging.extracts_printed))
     consumer.on(ExtractHandedOver, ruled(acknowledging.extracts_handed_over))
+    consumer.on(ErasureRequested, ruled(erasing.carry_out))
     return consumer

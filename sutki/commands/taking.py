@@ -21,6 +21,7 @@ from services.gradebook import handlers as gradebook
 from services.gradebook.exchange import Report
 from services.gradebook.importing import import_files
 from sutki import environment
+from sutki.commands.authority import authority_app
 from sutki.console import err, fail, out, progress, table
 from sutki.texts import english, tr
 
@@ -38,7 +39,8 @@ DryRunOption = Annotated[
 ]
 FileArgument = Annotated[Path, typer.Argument(exists=True, readable=True)]
 
-consents_app = typer.Typer(no_args_is_help=True, help=tr("Согласия из файлов", "Consents from files"))
+consents_app = typer.Typer(no_args_is_help=True, help=tr("Согласия и полномочия", "Consents and authority"))
+consents_app.add_typer(authority_app, name="authority")
 accounts_app = typer.Typer(no_args_is_help=True, help=tr("Учётные записи кабинета", "Accounts of the cabinet"))
 
 

@@ -3,7 +3,8 @@
 import asyncio
 import json
 import re
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -14,11 +15,12 @@ from rich.table import Table
 
 from chassis.database import DISTRICT, Database
 from services.cabinet.handlers import visible_results
-from services.publisher import ledger
+from services.publisher import proving
 from sutki import environment
 from sutki.commands.taking import resolve_people
 from sutki.console import table
 from sutki.demo import state
+from sutki.demo.day import STAFF_DOMAIN
 from sutki.demo.journal_check import Check, examine_journal
 from sutki.demo.truth import Truth
 from sutki.stack.stack import Stack
@@ -66,12 +68,20 @@ class Report:
         return made
 
 
-async def examine(stack: Stack, truth: Truth, folder: Path, *, seconds: float) -> Report:
-    """Looks at everything and compares."""
+async def examine(stack: Stack, truth: Truth, folder: Path, day: Sequence[Check], *, started: float) -> Report:
+    """Looks at everything and compares.
+
+    Args:
+        stack: as it runs.
+        truth: of the sample.
+        folder: of the demo.
+        day: the lines of the day that the clock was moved through.
+        started: when the demo began, by `time.monotonic`.
+    """
     async with environment.database("publisher") as publisher, environment.database("extracts") as extracts:
         obligations = await state.obligations(publisher)
         printed, _ = await state.printed(extracts)
-        chain = await ledger.verify_database(publisher)
+        chain = await proving.verify_database(publisher)
         mails = await state.mails(publisher)
     shown = await _what_is_shown(truth)
     addressed = await _mail_addresses(stack)
@@ -131,12 +141,12 @@ async def examine(stack: Stack, truth: Truth, folder: Path, *, seconds: float) -
         Check(
             "ledger_faults",
             tr("нарушений цепочки журнала раскрытия", "faults of the ledger's chain"),
-            len(chain.faults),
+            chain.faults_in_all,
             0,
         ),
         Check("ledger_entries", tr("записей журнала раскрытия", "entries of the ledger"), chain.entries),
     ]
-    return Report([*checks, *journal], seconds)
+    return Report([*checks, *day, *journal], time.monotonic() - started)
 
 
 @dataclass
@@ -190,7 +200,13 @@ async def _results_per_student() -> dict[UUID, int]:
 
 
 async def _mail_addresses(stack: Stack) -> list[str]:
-    return [address for mail in await stack.mail.messages(limit=MAILS_LIMIT) for address in mail["to"]]
+    """Of families; what staff is told goes to offices."""
+    return [
+        address
+        for mail in await stack.mail.messages(limit=MAILS_LIMIT)
+        for address in mail["to"]
+        if not address.endswith(f"@{STAFF_DOMAIN}")
+    ]
 
 
 async def _what_is_lost(truth: Truth) -> tuple[int, int, int]:

@@ -5,12 +5,14 @@ import json
 import os
 import shutil
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Literal
+from uuid import UUID
 
 from chassis.clock import DatabaseClock
 from chassis.database import DISTRICT
@@ -23,11 +25,14 @@ from sutki.commands.taking import print_report, take_accounts, take_consents, ta
 from sutki.console import err, out
 from sutki.demo import state
 from sutki.demo.check import Report, examine
+from sutki.demo.clock import DemoClock, NotCalm, next_morning
 from sutki.demo.closing import QuarterEnd
+from sutki.demo.day import Day
 from sutki.demo.forecasts import one_students_forecasts
 from sutki.demo.journal_check import Check
 from sutki.demo.truth import Truth, read
 from sutki.sample import District, generate, write
+from sutki.sample.records import FinalGrade
 from sutki.stack.errors import StackError
 from sutki.stack.stack import Stack
 from sutki.texts import tr
@@ -41,6 +46,9 @@ QUICK = {
     # So that a demo takes minutes: a district groups by ten minutes.
     "SUTKI_PUBLISHER_PAPER_GROUPING_SECONDS": "4",
     "SUTKI_PUBLISHER_NOTIFY_GROUPING_SECONDS": "8",
+    # An hour of the moved clock passes in a second or two.
+    "SUTKI_CONSENT_HEARTBEAT_SECONDS": "0.5",
+    "SUTKI_PUBLISHER_FIGURE_SECONDS": "2",
     # Thousands of accounts at once on a laptop; a real installation keeps the default.
     "SUTKI_CABINET_ARGON2_TIME_COST": "1",
     "SUTKI_CABINET_ARGON2_MEMORY_KIB": "8192",
@@ -82,16 +90,17 @@ class Demo:
         try:
             district, truth = await asyncio.to_thread(self._prepare)
             async with self._stack() as stack:
+                clock = DemoClock(stack)
+                await clock.begin(district.base)
                 await self._bring_in(truth)
-                await self._disclose(district, truth)
-                seconds = time.monotonic() - started
-                report = await examine(stack, truth, self.folder, seconds=seconds)
+                day = await self._disclose(district, truth, clock)
+                report = await examine(stack, truth, self.folder, day, started=started)
                 await asyncio.to_thread(self._report_file.write_text, report.to_json(), encoding="utf-8")
                 await self._show_forecast(truth)
                 self._show(stack, truth, report)
                 if not once:
                     await self._stay(stack)
-        except (DemoError, StackError) as error:
+        except (DemoError, NotCalm, StackError, TimeoutError) as error:
             err.print(str(error), style="red", markup=False)
             return 1
         return 0 if report.holds else 1
@@ -101,7 +110,7 @@ class Demo:
         manifest = self._district_folder / "manifest.json"
         if self.fresh or self._must_begin_anew(manifest):
             shutil.rmtree(self.folder, ignore_errors=True)
-        base = datetime.now(UTC)
+        base = next_morning(datetime.now(UTC))
         if manifest.exists():
             base = datetime.fromisoformat(json.loads(manifest.read_text(encoding="utf-8"))["base"])
         with _step(tr("район из генератора", "generating the district")):
@@ -122,8 +131,8 @@ class Demo:
         if not self._note().exists() or self._note().read_text(encoding="utf-8") != self._terms():
             err.print(tr("Другие условия, чем в прошлый раз: начинаю заново.", "Other terms than last time: anew."))
             return True
-        base = datetime.fromisoformat(json.loads(manifest.read_text(encoding="utf-8"))["base"])
-        if not self._report_file.exists() and datetime.now(UTC) - base > STALE_AFTER:
+        written = datetime.fromtimestamp(manifest.stat().st_mtime, UTC)
+        if not self._report_file.exists() and datetime.now(UTC) - written > STALE_AFTER:
             err.print(tr("Прошлый запуск не закончен и устарел: начинаю заново.", "An old unfinished run: anew."))
             return True
         return False
@@ -159,7 +168,8 @@ class Demo:
         with _step(tr("отметки за период", "marks of the period")):
             await self._import(truth, "marks")
 
-    async def _disclose(self, district: District, truth: Truth) -> None:
+    async def _disclose(self, district: District, truth: Truth, clock: DemoClock) -> list[Check]:
+        """Everything from the grades to the last sheet; returns the lines of the day by the moved clock."""
         schools = [file["school"] for file in self._files(truth, "finals")]
         with _step(tr("итоговые отметки", "final grades")):
             await self._import(truth, "finals", schools[:-1])
@@ -167,14 +177,21 @@ class Demo:
             await self._consents("withdrawals.csv", withdrawals=True)
         with _step(tr("итоговые отметки, экзамены", "final grades, exams")):
             await self._import(truth, "finals", schools[-1:])
-            await self._import(truth, "exams")
+        ids, forgotten = await self._schools_and_a_held_one(district, truth)
         with _step(tr("директор отпускает задержанные", "the head releases what was held")):
-            await self._release(district, truth)
+            await self._release(district, truth, ids, but=forgotten.result_id)
         with _step(tr("закрытие четверти, отсрочка, сводные ведомости", "closing, a deferral, summary sheets")):
             async with environment.database("gradebook") as gradebook:
                 await QuarterEnd(gradebook, self.folder, truth, district).run()
         with _step(tr("раскрытие и печать", "disclosure and printing")):
+            await self._settle_all_but(list(ids.values())[-1])
+        held = await self._id_of(forgotten)
+        with _step(tr("сутки по передвинутым часам", "a day by a moved clock")):
+            exams = partial(self._import, truth, "exams")
+            day = await Day(clock, self.folder, list(ids.values()), held, exams, self._print).run()
+        with _step(tr("всё раскрыто", "everything is disclosed")):
             await self._settle(truth)
+        return day
 
     def _files(self, truth: Truth, step: str) -> list[dict[str, str]]:
         return next(one["files"] for one in truth.manifest["steps"] if one["step"] == step)
@@ -194,18 +211,62 @@ class Demo:
             reasons = "; ".join(f"{item.line} {item.field} {item.code}" for item in report.rejections[:5])
             raise DemoError(f"{name}: {report.rejected} " + tr("отклонено", "rejected") + f": {reasons}")
 
-    async def _release(self, district: District, truth: Truth) -> None:
+    async def _schools_and_a_held_one(self, district: District, truth: Truth) -> tuple[dict[str, UUID], FinalGrade]:
+        """The schools in the order of their names, and a held grade that the head will forget: the last one due."""
+        async with environment.database("gradebook") as database, database.transaction(DISTRICT) as conn:
+            rows = await conn.fetch("SELECT external_id, school_id FROM schools ORDER BY external_id")
+        # Where the quarter is closed nothing may wait for the council any more.
+        closed = truth.journal.closing_period
+        held = [grade for grade in district.final_grades if grade.held and grade.period_id != closed]
+        return {row["external_id"]: row["school_id"] for row in rows}, max(held, key=lambda one: one.obtained_at)
+
+    async def _id_of(self, grade: FinalGrade) -> UUID:
+        async with environment.database("gradebook") as database, database.transaction(DISTRICT) as conn:
+            found: UUID = await conn.fetchval(
+                "SELECT result_id FROM final_grades WHERE external_id = $1", grade.result_id
+            )
+            return found
+
+    async def _release(self, district: District, truth: Truth, ids: Mapping[str, UUID], *, but: str) -> None:
         async with environment.database("gradebook") as database:
-            async with database.transaction(DISTRICT) as conn:
-                ids = {row["external_id"]: row["school_id"] for row in await conn.fetch("SELECT * FROM schools")}
             for school in district.schools:
                 held = [
                     grade.result_id
                     for grade in district.final_grades
-                    if grade.held and grade.period_id.startswith(school.school_id)
+                    if grade.held and grade.period_id.startswith(school.school_id) and grade.result_id != but
                 ]
                 sender = Sender(truth.manifest["source"], ids[school.school_id], of_district=True)
                 await gradebook.release_results(database, DatabaseClock(), sender, held)
+
+    async def _print(self, schools: Sequence[UUID]) -> None:
+        for school in schools:
+            await print_queues(self.folder / "paper", confirm=_printed, school=school, separate=True)
+
+    async def _settle_all_but(self, slow: UUID) -> None:
+        """Prints the queues of all schools but one until what the screen shows and the others' paper is met."""
+        query = """
+        SELECT count(*) FROM obligations o JOIN results r USING (result_id)
+        WHERE o.state = 'open' AND NOT r.held AND o.school_id <> $1
+        """
+        deadline = time.monotonic() + SETTLE_SECONDS
+        async with environment.database("publisher") as publisher, environment.database("gradebook") as gradebook:
+            async with gradebook.transaction(DISTRICT) as conn:
+                rows = await conn.fetch("SELECT school_id FROM schools WHERE school_id <> $1", slow)
+                owned: int = await conn.fetchval("SELECT count(*) FROM final_grades")
+            others = [row["school_id"] for row in rows]
+            while True:
+                await self._print(others)
+                async with publisher.transaction(DISTRICT) as conn:
+                    left: int = await conn.fetchval(query, slow)
+                    known: int = await conn.fetchval("SELECT count(*) FROM results")
+                unsent = (await state.unsent(gradebook))[0]
+                if known == owned and left == unsent == 0:
+                    return
+                if time.monotonic() > deadline:
+                    raise DemoError(
+                        tr("не раскрыто вовремя", "not settled in time") + f": {left}, {known}/{owned}, events {unsent}"
+                    )
+                await asyncio.sleep(POLL_SECONDS)
 
     async def _settle(self, truth: Truth) -> None:
         """Prints what the queue holds until nothing is open any more."""

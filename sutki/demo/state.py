@@ -59,7 +59,7 @@ SELECT count(*) FILTER (WHERE state IN ('open', 'available')) AS total,
        count(*) FILTER (WHERE state = 'open' AND overdue_at IS NOT NULL) AS overdue
 FROM obligations
 """
-_MAILS = "SELECT state, count(*) AS mails FROM notifications GROUP BY state"
+_MAILS = "SELECT state, count(*) AS mails FROM notifications WHERE channel = 'email' GROUP BY state"
 _PRINTED = "SELECT count(*) FROM extracts WHERE state IN ('printed', 'handed_over')"
 _WAITING = "SELECT count(*) FROM extracts WHERE state IN ('requested', 'numbered', 'rendered')"
 _OUTBOX = "SELECT count(*) FROM outbox WHERE published_at IS NULL"

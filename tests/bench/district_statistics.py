@@ -8,13 +8,9 @@ period that is counted; fifteen final grades a student and six lessons a day of 
 
 import argparse
 import asyncio
-import json
-import os
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -25,10 +21,10 @@ from chassis.migrations import migrate
 from services.gradebook.statistics import handlers
 from sutki.console import out
 from sutki.stack.postgres import EmbeddedPostgres
+from tests.bench.figures import figures, in_words, keep
 from tests.support import folders
 from tests.support.databases import SERVICES_FOLDER
 
-FIGURES = Path("bench-results/statistics.json")
 MARKS = 1_000_000
 SCHOOLS, MARKS_OF_STUDENT, CLASS_SIZE, SUBJECTS = 100, 100, 25, 15
 DISTRICT_SECONDS, SCHOOL_SECONDS = 10.0, 1.0
@@ -147,40 +143,25 @@ async def _best(work: Callable[[], Awaitable[object]]) -> float:
 
 
 def _figures(marks: int, *, bare: float, district: float, school: float) -> dict[str, Any]:
-    return {
-        "taken_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "marks": marks,
-        "cores": os.cpu_count(),
-        "load_average": [round(one, 2) for one in os.getloadavg()],
+    seconds = {
         "district_seconds": round(district, 2),
         "school_seconds": round(school, 3),
         "bare_seconds": round(bare, 2),
-        "results": [
-            {
-                "name": "district statistics",
-                "ours": round(marks / district),
-                "bare": round(marks / bare),
-                "ratio": round(bare / district, 3),
-                "unit": "marks/s",
-                "n": ROUNDS,
-            }
-        ],
     }
+    ours, reference = marks / district, marks / bare
+    return figures("district statistics", ours=ours, bare=reference, unit="marks/s", n=ROUNDS, marks=marks, **seconds)
 
 
 def run(marks: int) -> bool:
     """Measures, keeps and shows; false when the district or the school took longer than it may."""
-    figures = asyncio.run(measure(marks))
-    FIGURES.parent.mkdir(exist_ok=True)
-    FIGURES.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-    [result] = figures["results"]
+    taken = asyncio.run(measure(marks))
+    keep("statistics.json", taken)
+    out.print(in_words(taken))
     out.print(
-        f"{result['name']} of {marks:,} marks: {figures['district_seconds']} s (at most {DISTRICT_SECONDS:.0f}), "
-        f"one school {figures['school_seconds']} s (at most {SCHOOL_SECONDS:.0f}); bare GROUP BY of the marks "
-        f"{figures['bare_seconds']} s; ratio {result['ratio']}; "
-        f"load average {figures['load_average']} on {figures['cores']} cores"
+        f"{marks:,} marks in {taken['district_seconds']} s (at most {DISTRICT_SECONDS:.0f}), one school "
+        f"{taken['school_seconds']} s (at most {SCHOOL_SECONDS:.0f}); bare GROUP BY {taken['bare_seconds']} s"
     )
-    return bool(figures["district_seconds"] <= DISTRICT_SECONDS and figures["school_seconds"] <= SCHOOL_SECONDS)
+    return bool(taken["district_seconds"] <= DISTRICT_SECONDS and taken["school_seconds"] <= SCHOOL_SECONDS)
 
 
 def main() -> None:

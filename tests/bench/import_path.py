@@ -23,11 +23,12 @@ from chassis.migrations import migrate
 from sutki.console import out
 from sutki.stack.postgres import EmbeddedPostgres
 from tests.bench.bare import copy
+from tests.bench.figures import figures, in_words, keep
 from tests.bench.school_pack import write_pack
 from tests.support import folders
 from tests.support.databases import SERVICES_FOLDER
 
-FIGURES = Path("bench-results/import.json")
+FIGURES = "import.json"
 RESULTS = 100_000
 MEMORY_LIMIT_MB = 300
 """What an import may need, in millions of bytes, however many results there are."""
@@ -104,50 +105,31 @@ def _import(pack: Path, database_url: str, report: Path) -> Imported:
 
 
 def _figures(results: int, pack_bytes: int, imported: Imported, copied: float) -> dict[str, Any]:
-    return {
-        "taken_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "oneroster_results": results,
-        "pack_mib": round(pack_bytes / 2**20, 1),
-        "cores": os.cpu_count(),
-        "load_average": [round(one, 2) for one in os.getloadavg()],
-        "import_seconds": round(imported.seconds, 1),
-        "copy_seconds": round(copied, 2),
-        "peak_mb": round(imported.peak_mb),
-        "peak_limit_mb": MEMORY_LIMIT_MB,
-        "counts": imported.report["counts"],
-        "results": [
-            {
-                "name": "OneRoster import",
-                "ours": round(results / imported.seconds),
-                "bare": round(results / copied),
-                "ratio": round(copied / imported.seconds, 3),
-                "unit": "results/s",
-                "n": 1,
-            }
-        ],
-    }
-
-
-def _show(figures: dict[str, Any]) -> None:
-    [result] = figures["results"]
-    out.print(
-        f"{result['name']} of {figures['oneroster_results']:,} results: {result['ours']:,} {result['unit']} in "
-        f"{figures['import_seconds']} s; bare COPY of the same rows and their outbox rows {result['bare']:,} in "
-        f"{figures['copy_seconds']} s; ratio {result['ratio']}"
-    )
-    out.print(
-        f"peak memory of the import: {figures['peak_mb']} MB of {figures['peak_limit_mb']}; "
-        f"load average {figures['load_average']} on {figures['cores']} cores"
+    return figures(
+        "OneRoster import",
+        ours=results / imported.seconds,
+        bare=results / copied,
+        unit="results/s",
+        oneroster_results=results,
+        pack_mib=round(pack_bytes / 2**20, 1),
+        import_seconds=round(imported.seconds, 1),
+        copy_seconds=round(copied, 2),
+        peak_mb=round(imported.peak_mb),
+        peak_limit_mb=MEMORY_LIMIT_MB,
+        counts=imported.report["counts"],
     )
 
 
 def run(results: int) -> bool:
     """Measures, keeps and shows; false when the import needed more memory than it may."""
-    figures = asyncio.run(measure(results))
-    FIGURES.parent.mkdir(exist_ok=True)
-    FIGURES.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-    _show(figures)
-    return bool(figures["peak_mb"] <= MEMORY_LIMIT_MB)
+    taken = asyncio.run(measure(results))
+    keep(FIGURES, taken)
+    out.print(in_words(taken))
+    out.print(
+        f"{results:,} results in {taken['import_seconds']} s, bare COPY of the same rows and their outbox rows in "
+        f"{taken['copy_seconds']} s; peak memory of the import {taken['peak_mb']} MB of {taken['peak_limit_mb']}"
+    )
+    return bool(taken["peak_mb"] <= MEMORY_LIMIT_MB)
 
 
 def main() -> None:

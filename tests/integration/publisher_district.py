@@ -93,8 +93,9 @@ class Family:
         at: datetime = START - HOUR,
         effective_from: datetime | None = None,
         language: Literal["ru", "en"] = "ru",
+        push: bool = False,
     ) -> ConsentChanged:
-        """What a representative decided; with an address, also about e-mail."""
+        """What a representative decided; with an address, also about e-mail, and about push where asked."""
         by_mail = decision if email or decision is not Decision.GIVEN else Decision.UNANSWERED
         return ConsentChanged(
             revision=revision,
@@ -102,7 +103,7 @@ class Family:
             representative_id=person,
             student_id=self.student,
             school_id=self.school_id,
-            decisions=Decisions(cabinet=decision, email=by_mail, push=Decision.UNANSWERED),
+            decisions=Decisions(cabinet=decision, email=by_mail, push=decision if push else Decision.UNANSWERED),
             no_internet=no_internet,
             document="paper",
             contact=Contact(email=email, language=language) if email else None,
@@ -259,7 +260,7 @@ class District:
         """A family of the school."""
         return replace(Family(self.school_id), **different)
 
-    async def known_family(self, *, email: str | None = None, **different: Any) -> Family:
+    async def known_family(self, *, email: str | None = None, push: bool = False, **different: Any) -> Family:
         """A family of which the mother reads on the screen, the father gets paper, the child has no account."""
         family = self.family(**different)
         await self.hear()
@@ -267,13 +268,13 @@ class District:
             self.school(),
             family.person(),
             family.account(family.mother),
-            family.consent(family.mother, email=email),
+            family.consent(family.mother, email=email, push=push),
         )
         return family
 
     async def tell(self, *events: Event) -> None:
         """Hands events over in one batch, as they come from the broker."""
-        await self.consumer.process([self._record(event) for event in events])
+        await self.consumer.process([self.record(event) for event in events])
 
     async def erase(self, person_id: UUID) -> None:
         """A tombstone for a person."""
@@ -286,7 +287,8 @@ class District:
         )
         await self.consumer.process([self._raw(PersonChanged.TOPIC, person_id, None, headers)])
 
-    def _record(self, event: Event) -> "ConsumerRecord[Any, Any]":
+    def record(self, event: Event) -> "ConsumerRecord[Any, Any]":
+        """An event as it comes from the broker."""
         headers = headers_for(
             event_id=event.event_id(),
             event_type=event.TOPIC,

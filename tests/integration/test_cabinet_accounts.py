@@ -11,6 +11,7 @@ import pytest
 
 from chassis.clock import FixedClock
 from chassis.database import DISTRICT, Database
+from contracts.invitation_issued import CODE_ALPHABET
 from services.cabinet.handlers import (
     Doors,
     NewAccount,
@@ -24,7 +25,7 @@ from services.cabinet.handlers import (
     sign_in,
     sign_out,
 )
-from services.cabinet.passwords import CODE_ALPHABET, Passwords
+from services.cabinet.passwords import Passwords
 from tests.browser.cabinet_world import PASSWORD, World, settings_for
 
 Databases = Callable[[str], Awaitable[Database]]

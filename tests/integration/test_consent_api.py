@@ -264,8 +264,10 @@ async def test_who_has_not_answered_is_listed_for_the_own_school(door):
     foreign = await door.get(f"/v1/schools/{uuid4()}/unanswered")
     broken = await door.get(f"/v1/schools/{door.home}/unanswered", after="x")
 
-    assert page["pairs"] == [{"representative_id": str(first[0]), "student_id": str(first[1])}]
-    assert rest == {"pairs": [{"representative_id": str(second[0]), "student_id": str(second[1])}], "next": None}
+    assert [(one["representative_id"], one["student_id"]) for one in page["pairs"]] == [tuple(map(str, first))]
+    assert [(one["representative_id"], one["student_id"]) for one in rest["pairs"]] == [tuple(map(str, second))]
+    assert rest["next"] is None
+    assert page["pairs"][0]["student_name"] == "Примеров Иван"
     assert foreign.status_code == 403
     assert (broken.status_code, broken.json()["code"]) == (422, "bad_cursor")
 

@@ -108,7 +108,7 @@ async def test_people_who_are_no_students_are_not_kept(registry):
     assert await registry.rows("SELECT FROM students") == []
 
 
-async def test_consent_goes_with_the_student_to_another_school(registry):
+async def test_at_another_school_consent_ends_until_that_school_has_asked(registry):
     mother, elsewhere = PersonId(uuid4()), SchoolId(uuid4())
     student = a_student(mother)
     await registry.knows(student)
@@ -116,10 +116,11 @@ async def test_consent_goes_with_the_student_to_another_school(registry):
 
     await registry.knows(_later(student, 2, mother, school_id=elsewhere))
 
-    first, last = await registry.events()
-    assert (last.school_id, last.revision) == (elsewhere, 2)
-    assert last.decisions == first.decisions
-    assert last.effective_from == first.effective_from
+    _, last = await registry.events()
+    assert (last.school_id, last.revision, last.decisions.cabinet) == (elsewhere, 2, Decision.WITHDRAWN)
+    assert last.contact is None
+    (line,) = await registry.rows("SELECT reason FROM consent_decisions WHERE decided_by = 'system'")
+    assert line["reason"] == "transferred"
     (link,) = await registry.rows("SELECT school_id FROM representations")
     assert link["school_id"] == elsewhere
 

@@ -92,8 +92,7 @@ class Process:
 @pytest.fixture
 async def service(service_database: ServiceDatabases, kafka: str) -> AsyncIterator[Process]:
     prefix = f"t{uuid4().hex[:8]}."
-    wanted = {name: TOPICS[name] for name in (ConsentChanged.TOPIC, PersonChanged.TOPIC)}
-    await ensure_topics(kafka, wanted, partitions=2, replication_factor=1, prefix=prefix)
+    await ensure_topics(kafka, TOPICS, partitions=2, replication_factor=1, prefix=prefix)
     settings = Settings(
         database_url=(await service_database.urls("consent")).app,
         kafka_bootstrap=kafka,

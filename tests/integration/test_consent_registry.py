@@ -16,9 +16,10 @@ from contracts.base import GroupId, PersonId, SchoolId, StudentId
 from contracts.consent_changed import ConsentChanged
 from contracts.person_changed import Enrolment, PersonChanged, PersonName, Representation, Role
 from contracts.values import Decision
-from services.consent import handlers, queries
+from services.consent import handlers, list_queries, lists
 from services.consent.faults import Refused
 from services.consent.heartbeat import boundary
+from services.consent.list_queries import List, Wanted
 from services.consent.model import Answer, Answers, Policy, Purpose, Withdrawal
 from services.consent.replay import replay
 from tests.support.databases import ServiceDatabases
@@ -83,11 +84,15 @@ class Registry:
 
     async def knows(self, *events: PersonChanged) -> int:
         async with self.database.transaction(DISTRICT) as conn:
-            return await handlers.take_people(conn, events, self.clock)
+            return (await handlers.take_people(conn, events, self.clock)).total()
 
     async def registers(self, *requests: handlers.Request) -> list[handlers.Outcome]:
         async with self.database.transaction(DISTRICT) as conn:
             return await handlers.register_decisions(conn, requests, clock=self.clock, policy=POLICY)
+
+    async def erases(self, *people: UUID) -> int:
+        async with self.database.transaction(DISTRICT) as conn:
+            return await handlers.erase_people(conn, people, self.clock)
 
     async def rows(self, query: str, *args: Any) -> list[asyncpg.Record]:
         async with self.databases.as_superuser("consent") as conn:
@@ -319,11 +324,16 @@ async def test_pairs_without_an_answer_are_listed_page_by_page(registry):
     await registry.knows(pupil, grown, without, a_student(parents[0]))
     await registry.registers(an_answer(parents[0], pupil.person_id, "С-1", cabinet=REFUSED))
 
-    born_by, start = date(2008, 11, 24), (UUID(int=0), UUID(int=0))
-    async with registry.database.transaction(school(home)) as conn:
-        everybody = await queries.unanswered(conn, home, born_by, start, 100)
-        first = await queries.unanswered(conn, home, born_by, start, 2)
-        rest = await queries.unanswered(conn, home, born_by, first[-1], 2)
+    wanted_list = Wanted(home, date(2008, 11, 24), NOW, List.UNANSWERED)
+
+    async def page(after: tuple[UUID, UUID], limit: int) -> list[tuple[UUID, UUID]]:
+        async with registry.database.transaction(school(home)) as conn:
+            found = await list_queries.pairs(conn, wanted_list, after, limit)
+        return [(one.representative_id, one.student_id) for one in found]
+
+    everybody = await page(lists.FIRST, 100)
+    first = await page(lists.FIRST, 2)
+    rest = await page(first[-1], 2)
 
     wanted = {(parents[1], pupil.person_id), (parents[2], pupil.person_id), (grown.person_id, grown.person_id)}
     assert set(everybody) == wanted

@@ -1,72 +1,38 @@
 """Mails against a real SMTP server: who gets one, what stands in it, and what happens when the server or we fail."""
 
 import asyncio
-import email
-import email.policy
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
-from email.message import EmailMessage
-from random import Random
-from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import asyncpg
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from chassis.database import DISTRICT, Database
 from contracts.values import Decision
-from services.publisher.domain.letters import Backoff
+from services.publisher.domain.policy import Policy
+from services.publisher.domain.preferences import NO_QUIET
 from services.publisher.domain.states import NotificationState
-from services.publisher.mail.compose import Letterhead, Mail
+from services.publisher.mail.compose import Mail
 from services.publisher.mail.listing import list_mails, resolve_undecided
-from services.publisher.mail.sender import MailSender, Sending
 from services.publisher.mail.smtp import MailConnection, Server, Verdict
 from services.publisher.queries import notifications
 from sutki.stack.ports import free_port
-from tests.integration.publisher_district import HOUR, SECOND, START, District, Family
+from tests.integration.publisher_district import HOUR, SECOND, START, District
+from tests.integration.publisher_mail import (
+    ADDRESS,
+    MINUTE,
+    Sink,
+    a_sender,
+    mail_states,
+    plain_text,
+    send_all,
+    serving,
+    shown,
+)
 from tests.support.databases import ServiceDatabases
-
-MINUTE = 60 * SECOND
-ADDRESS = "mother@example.org"
-
-
-class Sink:
-    """A mail server that keeps what it takes, and answers as it is told."""
-
-    def __init__(self) -> None:
-        self.mails: list[EmailMessage] = []
-        self.recipients: list[str] = []
-        self.answers: list[str] = []
-        self.rcpt_answers: list[str] = []
-        self.sessions: set[int] = set()
-        self.drop_after_data = False
-
-    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
-        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
-    ) -> str:
-        if self.rcpt_answers:
-            return self.rcpt_answers.pop(0)
-        envelope.rcpt_tos.append(address)
-        return "250 OK"
-
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
-        if self.answers:
-            return self.answers.pop(0)
-        content = envelope.content
-        assert isinstance(content, bytes)
-        message = email.message_from_bytes(content, policy=email.policy.default)
-        assert isinstance(message, EmailMessage)
-        self.mails.append(message)
-        self.recipients += envelope.rcpt_tos
-        self.sessions.add(id(session))
-        if self.drop_after_data:
-            assert isinstance(server.transport, asyncio.WriteTransport)
-            server.transport.abort()
-        return "250 accepted"
 
 
 @pytest.fixture
@@ -76,10 +42,8 @@ def sink() -> Sink:
 
 @pytest.fixture
 def server(sink: Sink) -> Iterator[Server]:
-    controller = Controller(sink, hostname="127.0.0.1", port=free_port())
-    controller.start()
-    yield Server("127.0.0.1", controller.port, timeout_seconds=5)
-    controller.stop()
+    with serving(sink) as server:
+        yield server
 
 
 @pytest.fixture
@@ -87,43 +51,10 @@ async def district(service_database: ServiceDatabases) -> District:
     return District(await service_database("publisher"))
 
 
-def a_sender(district: District, server: Server, **different: Any) -> MailSender:
-    sending = Sending(
-        server=server,
-        letterhead=Letterhead(
-            "diary@example.org", "Дневник", "https://diary.example.org", "https://diary.example.org/off"
-        ),
-        backoff=Backoff(base_seconds=30, max_seconds=3600),
-    )
-    return MailSender(
-        district.database, district.clock, district.policy, replace(sending, **different), random=Random(7)
-    )
-
-
-async def send_all(sender: MailSender, connection: MailConnection | None = None) -> int:
-    connection = connection or MailConnection(sender.sending.server)
-    total = 0
-    while done := await sender.send_due(connection):
-        total += done
-    return total
-
-
-async def shown(district: District, family: Family, *results: UUID, **different: Any) -> None:
-    """Grades that were set and that the mother can see."""
-    for result in results:
-        await district.tell(family.grade(result, obtained=district.now, **different))
-        await district.tell(family.visible(result, family.mother, at=district.now + SECOND))
-
-
-async def mail_states(district: District) -> list[tuple[str, str | None]]:
-    rows = await district.query("SELECT state, reason FROM notifications ORDER BY queued_at, notification_id")
-    return [(row["state"], row["reason"]) for row in rows]
-
-
-def plain_text(mail: EmailMessage) -> str:
-    part = mail.get_body(("plain",))
-    assert part is not None
-    return str(part.get_content())
+@pytest.fixture
+async def sleepless(service_database: ServiceDatabases) -> District:
+    """A district in which nobody is spared in the night."""
+    return District(await service_database("publisher"), Policy(quiet=NO_QUIET))
 
 
 async def test_a_quarters_end_is_one_mail_with_every_subject_and_the_childs_name(district, server, sink):
@@ -163,7 +94,7 @@ async def test_the_language_is_the_recipients(district, server, sink):
     await shown(district, family, uuid4(), state="deferred")
     await district.advance(11 * MINUTE)
     await send_all(a_sender(district, server))
-    assert sink.mails[0]["Subject"] == "New result: Анна"
+    assert sink.mails[0]["Subject"] == "Grade deferred: Анна"
     assert "deferred until 20 November 2026" in plain_text(sink.mails[0])
 
 
@@ -442,8 +373,9 @@ async def test_what_was_sent_while_the_database_went_away_is_written_down_when_i
 
 @pytest.mark.parametrize(("ends", "state"), [(True, ("cancelled", "no_consent")), (False, ("sent", None))])
 async def test_a_mail_to_a_parent_is_not_sent_once_the_student_is_18_though_nobody_has_noticed_it_yet(
-    district, server, sink, ends, state
+    sleepless, server, sink, ends, state
 ):
+    district = sleepless
     family = await district.known_family(email=ADDRESS, birth_date=date(2008, 10, 24))
     await district.advance(10 * HOUR - 5 * MINUTE)  # five minutes to midnight in Moscow
     await shown(district, family, uuid4())
@@ -455,7 +387,8 @@ async def test_a_mail_to_a_parent_is_not_sent_once_the_student_is_18_though_nobo
     assert sink.recipients == ([] if ends else [ADDRESS])
 
 
-async def test_a_mail_that_was_claimed_on_the_last_day_before_18_is_checked_again_before_it_is_sent(district, server):
+async def test_a_mail_that_was_claimed_on_the_last_day_before_18_is_checked_again_before_it_is_sent(sleepless, server):
+    district = sleepless
     family = await district.known_family(email=ADDRESS, birth_date=date(2008, 10, 24))
     await district.advance(10 * HOUR - 12 * MINUTE)
     await shown(district, family, uuid4())

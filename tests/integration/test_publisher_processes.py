@@ -10,8 +10,8 @@ import pytest
 from prometheus_client import REGISTRY
 
 from chassis.database import DISTRICT, Connection
-from services.publisher import acknowledging, handlers, ledger, loops, reconciling
-from services.publisher.mail import sender as sending
+from services.publisher import acknowledging, handlers, ledger, loops, proving, reconciling, sending
+from services.publisher.mail import sender as mail_sender
 from services.publisher.queries import board, obligations, people
 from services.publisher.queries.planning import prefer_indexes
 from tests.integration.publisher_district import HOUR, SECOND, START, District
@@ -39,7 +39,7 @@ def die_at(monkeypatch: pytest.MonkeyPatch) -> set[str]:
         if point in armed:
             raise Died(point)
 
-    for module in (acknowledging, handlers, ledger, loops, reconciling, sending):
+    for module in (acknowledging, handlers, ledger, loops, reconciling, sending, mail_sender):
         monkeypatch.setattr(module, "crash_here", crash)
     return armed
 
@@ -163,7 +163,7 @@ async def test_parallel_processes_never_fork_the_ledger(district):
             await process.tell(one.visible(results[id(one)], one.mother, at=START + SECOND))
 
     await asyncio.gather(*(show(families[index::4]) for index in range(4)))
-    checked = await ledger.verify_database(district.database)
+    checked = await proving.verify_database(district.database)
     assert (checked.holds, checked.entries) == (True, 48)
 
 
@@ -192,7 +192,7 @@ async def test_a_death_before_the_commit_leaves_nothing_and_the_redelivered_batc
     die_at.clear()
     await district.tell(visible)
     assert (await district.states(result))[family.mother] == ("screen", "available")
-    assert (await ledger.verify_database(district.database)).holds
+    assert (await proving.verify_database(district.database)).holds
 
 
 async def test_a_death_while_asking_for_paper_leaves_nothing_half_asked(district, die_at):
@@ -222,7 +222,7 @@ async def test_a_sender_that_dies_leaves_its_mail_undecided_and_it_is_sent_at_mo
 
     from services.publisher.mail.smtp import MailConnection, Server  # noqa: PLC0415
     from sutki.stack.ports import free_port  # noqa: PLC0415
-    from tests.integration.test_publisher_mail import Sink, a_sender, send_all  # noqa: PLC0415
+    from tests.integration.publisher_mail import Sink, a_sender, send_all  # noqa: PLC0415
 
     sink = Sink()
     controller = Controller(sink, hostname="127.0.0.1", port=free_port())

@@ -4,14 +4,8 @@ import re
 
 import pytest
 
-from services.cabinet.passwords import (
-    CODE_ALPHABET,
-    Passwords,
-    code_digest,
-    new_code,
-    new_token,
-    normalise_login,
-)
+from contracts.invitation_issued import CODE_ALPHABET, code_digest
+from services.cabinet.passwords import Passwords, new_code, new_token, normalise_login
 from services.cabinet.settings import Settings
 from services.cabinet.web.security import local_path
 

@@ -51,6 +51,11 @@ def an_answer(
     return replace(given, **changes)  # type: ignore[arg-type]
 
 
+def an_electronic_answer(**changes: object) -> Answer:
+    signature = {"signed_by": PARENT, "signed_at": NOW - HOUR, "session_reference": "sign-in-1", **changes}
+    return an_answer(document_kind="electronic", document=a_form(**signature))
+
+
 def a_withdrawal(*purposes: Purpose, **changes: object) -> Withdrawal:
     return replace(Withdrawal(PARENT, STUDENT, frozenset(purposes)), **changes)  # type: ignore[arg-type]
 
@@ -259,9 +264,9 @@ def test_a_withdrawal_under_the_number_of_a_consent_is_a_slip():
 
 
 def test_without_a_number_the_same_state_changes_nothing():
-    pair = after(a_pair(), settled(an_answer(GIVEN, document_kind="electronic")))
+    pair = after(a_pair(), settled(an_electronic_answer()))
 
-    assert domain.decide(an_answer(GIVEN, document_kind="electronic"), pair, POLICY, NOW + DAY) is None
+    assert domain.decide(an_electronic_answer(), pair, POLICY, NOW + DAY) is None
     assert domain.decide(an_answer(GIVEN, no_internet=True), pair, POLICY, NOW + DAY) is not None
 
 
@@ -401,11 +406,128 @@ def test_the_system_ends_only_what_is_given():
     assert domain.end(entry.consent, EndReason.AUTHORITY_ENDED, NOW + DAY) is None
 
 
-def test_consent_follows_the_student_to_another_school():
+def test_a_transfer_closes_what_was_given_to_the_former_school_until_the_new_one_has_asked():
     consent, elsewhere = a_consented_pair().consent, SchoolId(uuid4())
     assert consent is not None
 
-    assert domain.moved(consent, elsewhere) == replace(consent, school_id=elsewhere, revision=2)
+    entry = domain.transferred(consent, elsewhere, POLICY, NOW + DAY)
+
+    assert isinstance(entry, Entry)
+    assert (entry.reason, entry.consent.school_id, entry.consent.revision) == (EndReason.TRANSFERRED, elsewhere, 2)
+    assert entry.consent.answers.given() == frozenset()
+    assert entry.consent.email_address is None
+    assert entry.consent.renewal_needed
+
+
+def test_a_district_may_keep_consents_through_a_transfer_and_still_asks_anew():
+    consent, elsewhere = a_consented_pair().consent, SchoolId(uuid4())
+    assert consent is not None
+
+    after = domain.transferred(consent, elsewhere, replace(POLICY, on_transfer="keep"), NOW + DAY)
+
+    assert after == replace(consent, school_id=elsewhere, revision=2, renewal_needed=True)
+
+
+def test_a_refusal_goes_to_the_new_school_without_being_asked_anew():
+    consent, elsewhere = settled(an_answer(REFUSED)).consent, SchoolId(uuid4())
+
+    after = domain.transferred(consent, elsewhere, POLICY, NOW + DAY)
+
+    assert after == replace(consent, school_id=elsewhere, revision=2)
+
+
+@pytest.mark.parametrize("decision", [GIVEN, REFUSED])
+def test_a_decision_at_the_new_school_answers_what_was_asked_anew(decision):
+    kept = replace(settled(an_answer()).consent, renewal_needed=True)
+
+    entry = settled(an_answer(decision), a_pair(consent=kept), NOW + DAY)
+
+    assert not entry.consent.renewal_needed
+
+
+def test_a_withdrawal_leaves_nothing_to_be_asked_anew():
+    kept = replace(settled(an_answer()).consent, renewal_needed=True)
+
+    entry = domain.withdraw(a_withdrawal(), a_pair(consent=kept), NOW + DAY)
+
+    assert entry is not None
+    assert not entry.consent.renewal_needed
+
+
+def test_the_end_of_authority_is_told_even_where_nobody_ever_answered():
+    told = domain.without_authority(a_pair(), PARENT, STUDENT, NOW)
+
+    assert isinstance(told, Consent)
+    assert (told.authority, told.answers, told.revision) == ("ended", Answers(), 1)
+
+
+def test_the_end_of_authority_ends_what_was_given_and_is_told_once():
+    before = settled(an_answer(GIVEN, email=GIVEN, email_address="anna@example.org")).consent
+
+    entry = domain.without_authority(a_pair(consent=before), PARENT, STUDENT, NOW + DAY)
+
+    assert isinstance(entry, Entry)
+    assert entry.reason is EndReason.AUTHORITY_ENDED
+    assert (entry.consent.authority, entry.consent.answers.given()) == ("ended", frozenset())
+    assert domain.without_authority(a_pair(consent=entry.consent), PARENT, STUDENT, NOW + 2 * DAY) is None
+
+
+def test_a_refusal_keeps_its_answer_when_the_authority_ends():
+    before = settled(an_answer(REFUSED)).consent
+
+    told = domain.without_authority(a_pair(consent=before), PARENT, STUDENT, NOW + DAY)
+
+    assert told == replace(before, authority="ended", revision=2)
+
+
+def test_a_restored_authority_does_not_bring_the_consent_back():
+    before = settled(an_answer()).consent
+    ended = domain.without_authority(a_pair(consent=before), PARENT, STUDENT, NOW + DAY)
+    assert isinstance(ended, Entry)
+
+    restored = domain.with_authority(ended.consent)
+
+    assert restored == replace(ended.consent, authority="in_force", revision=3)
+    assert restored.answers.given() == frozenset()
+    assert domain.with_authority(restored) is None
+    assert domain.with_authority(None) is None
+
+
+def test_who_signs_electronically_is_who_decides_and_says_when_and_in_which_sign_in():
+    complete = settled(an_electronic_answer())
+    assert complete.session_reference == "sign-in-1"
+    for changes, code in (
+        ({"signed_by": STUDENT}, "signed_by_another"),
+        ({"signed_by": None}, "missing_signed_by"),
+        ({"signed_at": None}, "missing_signed_at"),
+        ({"signed_at": NOW + HOUR}, "signed_in_future"),
+        ({"session_reference": ""}, "missing_session_reference"),
+    ):
+        with pytest.raises(Refused) as refused:
+            settled(an_electronic_answer(**changes))
+        assert [one.code for one in refused.value.faults] == [code]
+
+
+def test_a_scan_is_named_in_full_or_not_at_all():
+    whole = a_form(scan_sha256="0" * 64, scan_reference="s3://scans/1")
+    assert settled(an_answer(document=whole)).scan == model.Scan("0" * 64, "s3://scans/1")
+    for half in (a_form(scan_sha256="0" * 64), a_form(scan_reference="s3://scans/1")):
+        with pytest.raises(Refused) as refused:
+            settled(an_answer(document=half))
+        assert [one.code for one in refused.value.faults] == ["scan_incomplete"]
+
+
+TEENAGER = date(2011, 2, 3)
+
+
+def test_an_agreement_on_file_serves_every_representatives_consent():
+    assert settled(an_answer(), a_pair(birth_date=TEENAGER, agreement="given")).consent.answers.given()
+    for agreement in (None, "due", "missing", "taken_back"):
+        with pytest.raises(Refused) as refused:
+            settled(an_answer(), a_pair(birth_date=TEENAGER, agreement=agreement))
+        assert [one.code for one in refused.value.faults] == ["student_agreement_missing"]
+    with pytest.raises(Refused):
+        settled(an_answer(student_agreed=False), a_pair(birth_date=TEENAGER, agreement="given"))
 
 
 def test_the_id_of_a_consent_follows_from_its_pair():

@@ -36,7 +36,7 @@ def test_the_states_are_those_of_the_code():
 
 
 def test_the_fonts_are_named_with_the_licence_that_lies_beside_them():
-    licence = (PROJECT / "services/extracts/fonts/LICENSE.txt").read_text(encoding="utf-8")
+    licence = (PROJECT / "chassis/fonts/LICENSE.txt").read_text(encoding="utf-8")
     title = next(line for line in licence.splitlines() if "License" in line)
-    (named,) = re.findall(r"\(`services/extracts/fonts`, ([^)]+)\)", (PROJECT / "docs/dependencies.md").read_text())
+    (named,) = re.findall(r"\(`chassis/fonts`, ([^)]+)\)", (PROJECT / "docs/dependencies.md").read_text())
     assert title in named

@@ -18,11 +18,12 @@ from services.publisher.domain.obligations import (
     Obligation,
     changes,
     openings,
-    pairs_told_by_mail,
     served_students,
     sheets,
+    told_electronically,
 )
 from services.publisher.domain.policy import Policy, majority_on
+from services.publisher.domain.preferences import Channel
 from services.publisher.domain.routes import (
     Ground,
     Household,
@@ -231,16 +232,18 @@ def test_a_student_is_served_with_the_first_representative():
     ]
 
 
-def test_mails_go_only_to_who_reads_on_the_screen_and_consented_to_mail():
-    household = a_household(a_recipient(reads=True, email_in_force=True), a_recipient(FATHER, reads=True))
+def test_messages_go_only_to_who_reads_on_the_screen_and_consented_to_their_channel():
+    household = a_household(
+        a_recipient(reads=True, email_in_force=True, push_in_force=True), a_recipient(FATHER, reads=True)
+    )
     met = [
         Availability(an_obligation(MOTHER), Route.SCREEN, NOW),
         Availability(an_obligation(MOTHER, value_revision=2), Route.PAPER, NOW),
         Availability(an_obligation(FATHER), Route.SCREEN, NOW),
     ]
-    assert {pair: len(items) for pair, items in pairs_told_by_mail(met, {STUDENT: household}).items()} == {
-        (STUDENT, MOTHER): 1
-    }
+    assert told_electronically(met, {STUDENT: household}) == [
+        (met[0].obligation, frozenset({Channel.EMAIL, Channel.PUSH}))
+    ]
 
 
 def test_one_sheet_for_each_school_child_and_recipient_begins_with_what_is_due_first():

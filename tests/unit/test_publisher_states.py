@@ -18,7 +18,9 @@ from services.publisher.domain.states import (
     transition_tables,
 )
 
-SQL = (Path(publisher.__file__).parent / "migrations" / "0001_publisher.sql").read_text(encoding="utf-8")
+MIGRATIONS = Path(publisher.__file__).parent / "migrations"
+SQL = (MIGRATIONS / "0001_publisher.sql").read_text(encoding="utf-8")
+NEWER_SQL = (MIGRATIONS / "0003_notifications.sql").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(("before", "after"), list(itertools.product(ObligationState, repeat=2)))
@@ -60,6 +62,14 @@ def test_the_printed_table_has_every_transition_and_says_why():
     for transitions in (OBLIGATION_TRANSITIONS, NOTIFICATION_TRANSITIONS):
         for (before, after), why in transitions.items():
             assert f"| `{before}` | `{after}` | {why} |" in text
+
+
+def test_the_database_lets_a_notification_change_only_as_the_table_allows():
+    listed = re.search(r"<> ALL \(ARRAY\[([^\]]*)\]\)\) EXECUTE FUNCTION notifications_change_as_allowed", NEWER_SQL)
+    assert listed is not None
+    assert set(re.findall(r"'(\w+>\w+)'", listed[1])) == {
+        f"{before}>{after}" for before, after in NOTIFICATION_TRANSITIONS
+    }
 
 
 @pytest.mark.parametrize(("table", "states"), [("obligations", ObligationState), ("notifications", NotificationState)])

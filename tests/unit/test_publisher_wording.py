@@ -3,7 +3,7 @@
 import email
 import email.policy
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date
 from decimal import Decimal
 from email.message import EmailMessage
 from typing import Any
@@ -12,42 +12,34 @@ from uuid import UUID
 import pytest
 
 from contracts.values import PeriodKind
-from services.publisher.domain.letters import Item, Letter
-from services.publisher.mail.compose import Letterhead, UnusableAddress, compose
-from services.publisher.mail.wording import PERIODS, WORDS, occasion, outcome
-
-AT = datetime(2026, 10, 23, 11, tzinfo=UTC)
-HEAD = Letterhead("diary@example.org", "Дневник", "https://diary.example.org", "https://diary.example.org/off")
-GRADE = Item(UUID(int=1), 1, "final_grade", "set", "Алгебра", None, "quarter", 1, "4", None, None, None)
-EXAM = replace(
+from services.publisher.domain.letters import Letter
+from services.publisher.domain.preferences import Kind
+from services.publisher.mail.compose import UnusableAddress, compose
+from services.publisher.mail.sections import LONGEST_TEXT, contents
+from services.publisher.mail.wording import COUNTED, NBSP, PAGE_WORDS, PERIODS, WORDS, counted, occasion, outcome
+from tests.support.letters import (
+    AT,
+    CANCELLED,
+    COMMENTED,
+    CORRECTION,
+    DEFERRAL,
+    EARLY,
+    EXAM,
+    FORECAST,
     GRADE,
-    kind="oge",
-    title="ОГЭ по математике",
-    period_kind=None,
-    period_number=None,
-    value="5",
-    score=Decimal("22.50"),
-    max_score=Decimal(31),
+    HEAD,
+    HOMEWORK,
+    MARK,
+    MOVED,
+    NEW_DAY,
+    OCCASIONS,
+    RECOMMENDATION,
+    REPLACED,
+    a_letter,
+    digest,
+    news,
+    results,
 )
-
-
-def a_letter(*items: Item, **different: Any) -> Letter:
-    letter = Letter(
-        notification_id=UUID(int=7),
-        school_id=UUID(int=2),
-        student_id=UUID(int=3),
-        recipient_id=UUID(int=4),
-        attempts=1,
-        email="mother@example.org",
-        language="ru",
-        given_name="Анна",
-        school_name="Школа № 1",
-        consent_id=UUID(int=5),
-        consent_revision=1,
-        claimed_at=AT,
-        items=items or (GRADE,),
-    )
-    return replace(letter, **different)
 
 
 def read(letter: Letter) -> EmailMessage:
@@ -92,6 +84,9 @@ def test_the_occasion_is_the_period_or_the_title():
 
 def test_both_languages_have_every_word_and_every_period():
     assert WORDS["ru"].keys() == WORDS["en"].keys()
+    assert PAGE_WORDS["ru"].keys() == PAGE_WORDS["en"].keys()
+    assert COUNTED["ru"].keys() == COUNTED["en"].keys()
+    assert {kind.value for kind in Kind} <= COUNTED["ru"].keys()
     assert PERIODS["ru"].keys() == PERIODS["en"].keys() == {kind.value for kind in PeriodKind}
 
 
@@ -113,7 +108,9 @@ def test_names_and_titles_cannot_break_out_of_the_html_or_the_headers():
 
 def test_an_adult_reads_about_themself():
     own = a_letter(recipient_id=UUID(int=3))
-    assert "Выставлены ваши результаты, Анна." in body(read(own), "plain")
+    text = body(read(own), "plain")
+    assert f"Анна, для вас 1{NBSP}итоговая отметка." in text
+    assert "Не присылать мне писем" in text
 
 
 @pytest.mark.parametrize(
@@ -123,3 +120,161 @@ def test_an_adult_reads_about_themself():
 def test_what_is_no_plain_address_is_refused(address):
     with pytest.raises(UnusableAddress):
         compose(a_letter(email=address), HEAD, AT)
+
+
+def told(*items: Any, language: str = "ru", occasion: Any = "news") -> str:
+    """The text of a mail, with ordinary spaces."""
+    return plain(a_letter(items=(), news=items, occasion=occasion, language=language))
+
+
+def plain(letter: Letter) -> str:
+    return body(read(letter), "plain").replace(NBSP, " ").replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (1, "1 отметка"),
+        (2, "2 отметки"),
+        (5, "5 отметок"),
+        (11, "11 отметок"),
+        (21, "21 отметка"),
+        (112, "112 отметок"),
+    ],
+)
+def test_numbers_take_their_plural_forms(number, words):
+    assert counted(number, "mark", "ru").replace(NBSP, " ") == words
+    assert counted(number, "mark", "en") == f"{number}{NBSP}{'mark' if number == 1 else 'marks'}"
+
+
+def test_a_mail_with_results_reads_as_a_person_would_write_it():
+    text = plain(results())
+    assert "Анна: 2 итоговые отметки, 1 результат экзамена или конкурса, 1 исправление и 1 отсрочка." in text
+    assert "Итоговые отметки\n\n- Алгебра, 1-я четверть: 4\n- Физика, 1-я четверть: незач\n" in text
+    assert "Исправлено\n\n- История России. Всеобщая история, 1-я четверть: 5\n" in text
+    assert "- Химия, 1-я четверть: выставление итоговой оценки отложено до 20.11.2026" in text
+
+
+@pytest.mark.parametrize(
+    ("items", "subject"),
+    [
+        ((GRADE,), "Новый результат: Анна"),
+        ((GRADE, EXAM), "Новые результаты: Анна"),
+        ((CORRECTION,), "Исправленный результат: Анна"),
+        ((DEFERRAL,), "Отсрочка: Анна"),
+        ((DEFERRAL, CORRECTION), "Новые результаты: Анна"),
+    ],
+)
+def test_the_subject_says_what_there_is(items, subject):
+    assert contents(a_letter(*items), "ru").subject == subject
+
+
+@pytest.mark.parametrize(
+    ("items", "subject"),
+    [
+        ((MARK,), "New mark: Анна"),
+        ((MARK, COMMENTED), "New marks: Анна"),
+        ((CANCELLED,), "Timetable change: Анна"),
+        ((CANCELLED, MARK), "School news: Анна"),
+    ],
+)
+def test_the_subject_of_news_says_what_there_is(items, subject):
+    assert contents(a_letter(items=(), news=items, occasion="news"), "en").subject == subject
+
+
+@pytest.mark.parametrize("make", OCCASIONS.values())
+@pytest.mark.parametrize("language", ["ru", "en"])
+def test_no_subject_line_has_a_mark_in_it(make, language):
+    said = contents(replace(make(), language=language, given_name="Анна"), language)
+    assert not any(
+        figure in said.subject.replace(f"October{NBSP}23", "").replace(f"23{NBSP}октября", "") for figure in "12345"
+    )
+
+
+def test_sections_without_anything_are_left_out():
+    text = told(MARK)
+    assert "Отметки" in text
+    for title in ("Домашние задания", "Расписание", "Прогноз", "Рекомендации", "Итоговые отметки"):
+        assert title not in text
+
+
+def test_a_forecast_says_how_unsure_it_is_in_words():
+    text = told(FORECAST, EARLY, occasion="digest")
+    assert "- Алгебра, 1-я четверть: скорее всего 4 (по 5 отметкам)\n  Вероятность — примерно 65 %.\n" in text
+    assert "До отметки 5 достаточно: 2 контрольные работы на 5 или 5 ответов на уроке на 5." in text
+    assert "пока рано судить, ближе всего 3 (по 2 отметкам)\n\nПрогноз — не отметка и не обещание" in text
+
+
+@pytest.mark.parametrize(
+    ("needed", "words"),
+    [
+        ([{"code": "out_of_reach", "grade": "5"}], "Отметка 5 в этом периоде уже вряд ли возможна."),
+        (
+            [
+                {"code": "marks_needed_together", "grade": "5", "mark": "5", "count": 1, "work_type": "lab"},
+                {"code": "marks_needed_together", "grade": "5", "mark": "5", "count": 3, "work_type": None},
+            ],
+            "До отметки 5 достаточно: 1 лабораторная работа на 5 и 3 отметки на 5.",
+        ),
+        ([{"code": "something_new", "grade": "5"}], "Вероятность"),
+        ([], "Вероятность"),
+    ],
+)
+def test_what_is_needed_is_said_as_far_as_it_is_understood(needed, words):
+    assert words in told(replace(FORECAST, content={**FORECAST.content, "needed": needed}))
+
+
+@pytest.mark.parametrize(("probability", "words"), [(0.999, "95 %"), (0.001, "5 %"), (0.63, "65 %")])
+def test_a_probability_promises_no_more_than_there_is(probability, words):
+    assert words in told(replace(FORECAST, content={**FORECAST.content, "probability": probability}))
+
+
+def test_changes_of_the_timetable_are_said_in_sentences():
+    text = told(REPLACED, MOVED, CANCELLED, NEW_DAY)
+    assert "- Алгебра, суббота, 24 октября, 3-й урок: вместо него — Физика, кабинет 12\n" in text
+    assert "- Химия, суббота, 24 октября, 5-й урок: перенесён на понедельник, 26 октября, 6-й урок\n" in text
+    assert "- Музыка, суббота, 24 октября, 6-й урок: не состоится\n" in text
+    assert "  1. Алгебра, 08:30, кабинет 12\n  2. Физическая культура\n" in text
+
+
+@pytest.mark.parametrize(
+    ("item", "words"),
+    [
+        (replace(MARK, state="withdrawn"), "Алгебра, контрольная работа, 22 октября: отметка снята"),
+        (replace(MARK, correction=True), "Алгебра, контрольная работа, 22 октября, исправлено: 5"),
+        (replace(HOMEWORK, state="withdrawn"), "на понедельник, 26 октября: задание отменено"),
+        (replace(CANCELLED, state="withdrawn"), "изменение отменено: всё по прежнему расписанию"),
+        (replace(FORECAST, state="withdrawn"), "прогноза больше нет"),
+        (replace(RECOMMENDATION, state="withdrawn"), "Литература, 22 октября: запись отозвана"),
+        (replace(NEW_DAY, content={"what": "timetable", "lessons": []}), "Уроков в этот день не будет."),
+        (replace(NEW_DAY, state="withdrawn"), "Суббота, 24 октября: изменение отменено"),
+        (news(Kind.TIMETABLE_CHANGE, date(2026, 10, 24), what="replaced", number=1, subject="Труд"), "урок: замена"),
+        (news(Kind.TIMETABLE_CHANGE, date(2026, 10, 24), what="cancelled", number=1), "- Урок, суббота"),
+        (news(Kind.RECOMMENDATION, kind="observation", text="Молодец!"), "- Наблюдение:\n  Молодец!"),
+    ],
+)
+def test_what_changed_since_it_was_told_is_said(item, words):
+    assert words in told(item)
+
+
+def test_a_very_long_text_is_shortened_at_a_word():
+    text = told(news(Kind.HOMEWORK, subject="Литература", text="слово " * 1000, attachments=0))
+    assert "слово слово…" in text
+    assert len(text) < LONGEST_TEXT + 1000
+
+
+@pytest.mark.parametrize("make", OCCASIONS.values())
+def test_the_html_says_everything_that_the_text_says_and_loads_nothing(make):
+    message = read(make())
+    html = body(message, "html")
+    for line in body(message, "plain").splitlines():
+        for part in filter(None, line.strip(" -").split(": ")):
+            if not part.startswith(("http", "Подробности")):
+                assert part.split(", ")[0].rstrip(":") in html.replace("&#34;", '"')
+    assert [word for word in ("src=", "<img", "@import", "url(", "<script", "<link") if word in html] == []
+
+
+def test_a_digest_in_english_has_no_russian_but_what_people_wrote():
+    text = plain(replace(digest(), language="en"))
+    assert "2 marks, 2 homework tasks, 1 note from a teacher, and 2 forecasts." in text
+    assert "Enough for a 5: 2 control works marked 5 or 5 answers in class marked 5." in text

@@ -9,6 +9,7 @@ from uuid import UUID
 from chassis.database import Connection
 from contracts.account_changed import AccountChanged
 from contracts.base import PersonId
+from contracts.invitation_issued import InvitationIssued
 
 
 @dataclass(frozen=True)
@@ -139,6 +140,28 @@ ON CONFLICT (person_id) DO UPDATE SET code_sha256 = excluded.code_sha256, expire
 async def invite(conn: Connection, person_id: UUID, code_sha256: bytes, expires_at: datetime) -> None:
     """Keeps an invitation; one before it for the same person can no longer be used."""
     await conn.execute(_INVITE, person_id, code_sha256, expires_at)
+
+
+_NOTE_INVITATIONS = """
+INSERT INTO issued_invitations AS i (person_id, revision)
+SELECT * FROM unnest($1::uuid[], $2::bigint[])
+ON CONFLICT (person_id) DO UPDATE SET revision = excluded.revision WHERE excluded.revision > i.revision
+RETURNING person_id
+"""
+
+
+async def note_invitations(conn: Connection, events: Sequence[InvitationIssued]) -> list[InvitationIssued]:
+    """Keeps the higher revision of each person's invitation; returns those that were new."""
+    rows = await conn.fetch(
+        _NOTE_INVITATIONS, [event.person_id for event in events], [event.revision for event in events]
+    )
+    new = {row["person_id"] for row in rows}
+    return [event for event in events if event.person_id in new]
+
+
+async def end_invitations(conn: Connection, person_ids: Sequence[UUID]) -> None:
+    """The codes of these people can no longer be used."""
+    await conn.execute(_END_INVITATIONS, person_ids)
 
 
 _INVITED = "SELECT person_id FROM invitations WHERE code_sha256 = $1 AND expires_at > $2"

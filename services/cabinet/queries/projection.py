@@ -108,17 +108,19 @@ async def replace_representations(conn: Connection, students: Sequence[PersonCha
 
 _UPSERT_CONSENTS = """
 INSERT INTO consents (
-    consent_id, revision, representative_id, student_id, school_id, cabinet, decided_at, effective_from, given_since
+    consent_id, revision, representative_id, student_id, school_id, cabinet, decided_at, effective_from, authority,
+    given_since
 )
-SELECT consent_id, revision, representative_id, student_id, school_id, cabinet, decided_at, effective_from,
-    CASE WHEN cabinet = 'given' THEN $9::timestamptz END
+SELECT consent_id, revision, representative_id, student_id, school_id, cabinet, decided_at, effective_from, authority,
+    CASE WHEN cabinet = 'given' THEN $10::timestamptz END
 FROM unnest(
-    $1::uuid[], $2::bigint[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::timestamptz[], $8::timestamptz[]
-) AS n (consent_id, revision, representative_id, student_id, school_id, cabinet, decided_at, effective_from)
+    $1::uuid[], $2::bigint[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::timestamptz[], $8::timestamptz[],
+    $9::text[]
+) AS n (consent_id, revision, representative_id, student_id, school_id, cabinet, decided_at, effective_from, authority)
 ON CONFLICT (consent_id) DO UPDATE SET
     revision = excluded.revision, representative_id = excluded.representative_id, student_id = excluded.student_id,
     school_id = excluded.school_id, cabinet = excluded.cabinet, decided_at = excluded.decided_at,
-    effective_from = excluded.effective_from, given_since = CASE
+    effective_from = excluded.effective_from, authority = excluded.authority, given_since = CASE
         WHEN excluded.cabinet = consents.cabinet THEN consents.given_since ELSE excluded.given_since
     END
 WHERE excluded.revision > consents.revision
@@ -142,6 +144,7 @@ async def upsert_consents(conn: Connection, events: Sequence[ConsentChanged], no
         [event.decisions.cabinet.value for event in events],
         [event.decided_at for event in events],
         [event.effective_from for event in events],
+        [event.authority for event in events],
         now,
     )
     return {row["student_id"] for row in rows}

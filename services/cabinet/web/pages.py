@@ -1,5 +1,6 @@
 """The pages of a signed-in person: their children, marks, final grades and exam results."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated
 from uuid import UUID
@@ -8,6 +9,7 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse
 
+from chassis import access_log
 from chassis.database import Connection, reader
 from services.cabinet import metrics
 from services.cabinet.domain import Access
@@ -45,6 +47,7 @@ async def home(request: Request, person_id: Reader) -> HTMLResponse:
     """The reader's children, with what is new."""
     async with doors_of(request).database.transaction(reader(person_id), role=reading.READER_ROLE) as conn:
         children = await reading.children(conn, person_id)
+        await _noted(conn, person_id, "home", children)
         opened = any(child.access is Access.OPEN for child in children)
         results = await reading.new_results(conn, NEW_WITHIN) if opened else []
         marks = await reading.new_marks(conn, NEW_WITHIN) if opened else []
@@ -59,6 +62,7 @@ async def child(
     async with doors_of(request).database.transaction(reader(person_id), role=reading.READER_ROLE) as conn:
         student = await _student(conn, person_id, student_id)
         metrics.PAGES.labels("child", student.access.value).inc()
+        await _noted(conn, person_id, "child", [student])
         if student.access is not Access.OPEN:
             return render(request, "closed.html", child=student, page="marks")
         results = await reading.results(conn, student_id)
@@ -91,6 +95,7 @@ async def child_results(request: Request, person_id: Reader, student_id: UUID) -
     async with doors_of(request).database.transaction(reader(person_id), role=reading.READER_ROLE) as conn:
         student = await _student(conn, person_id, student_id)
         metrics.PAGES.labels("results", student.access.value).inc()
+        await _noted(conn, person_id, "results", [student])
         if student.access is not Access.OPEN:
             return render(request, "closed.html", child=student, page="results")
         results = await reading.results(conn, student_id)
@@ -104,6 +109,12 @@ async def child_results(request: Request, person_id: Reader, student_id: UUID) -
         tables=views.grade_tables(results),
         exams=views.exams(results),
     )
+
+
+async def _noted(conn: Connection, person_id: UUID, page: str, students: Sequence[reading.Child]) -> None:
+    """Who looked at whom: in the transaction that reads, with the reader's own few rights."""
+    people = [student.student_id for student in students]
+    await access_log.looked(conn, access_log.person(person_id), f"page_{page}", people)
 
 
 async def _student(conn: Connection, person_id: UUID, student_id: UUID) -> reading.Child:

@@ -16,6 +16,7 @@ import asyncpg
 from fastapi import Header, Request
 from fastapi.responses import JSONResponse
 
+from chassis import access_log
 from chassis.auth import Client, ClientAuth
 from chassis.clock import Clock
 from chassis.database import DISTRICT, Connection, Database
@@ -249,6 +250,7 @@ class TokenAuth(ClientAuth):
         known: Caller | None = request.scope.get("sutki.oneroster")
         if known is None:
             known = await self._holder(authorization)
+            await access_log.called(self._tokens, request, known.client_id, known.school_id)
             request.scope["sutki.oneroster"] = known
         known.require(*self._needed)
         return known

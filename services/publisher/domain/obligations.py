@@ -10,6 +10,7 @@ from uuid import UUID
 from contracts.values import Route
 from services.publisher.domain.deadlines import due_after_correction, due_at, timers
 from services.publisher.domain.policy import Policy
+from services.publisher.domain.preferences import Channel
 from services.publisher.domain.routes import Ground, Household, Recipient, route_for
 
 Version: TypeAlias = tuple[UUID, int]
@@ -212,16 +213,16 @@ def with_representative(student: Obligation, representative: Availability) -> Av
     )
 
 
-def pairs_told_by_mail(
+def told_electronically(
     met: Sequence[Availability], households: Mapping[UUID, Household]
-) -> dict[tuple[UUID, UUID], list[Obligation]]:
-    """By student and recipient, what is told by mail: what was met by screen, where e-mail is consented to."""
-    found: dict[tuple[UUID, UUID], list[Obligation]] = {}
+) -> list[tuple[Obligation, frozenset[Channel]]]:
+    """What was met by screen and may be told by other channels, too, with those that consent allows."""
+    found = []
     for one in met:
         household = households.get(one.obligation.student_id)
         recipient: Recipient | None = household.find(one.obligation.recipient_id) if household else None
-        if one.route is Route.SCREEN and recipient is not None and recipient.email_in_force:
-            found.setdefault(one.obligation.pair, []).append(one.obligation)
+        if one.route is Route.SCREEN and recipient is not None and recipient.electronic_channels:
+            found.append((one.obligation, recipient.electronic_channels))
     return found
 
 

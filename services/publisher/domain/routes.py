@@ -6,6 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from contracts.values import Route
+from services.publisher.domain.preferences import Channel
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,14 @@ class Recipient:
     """Given for e-mail and for the cabinet, effective, and with an address."""
     no_internet: bool = False
     effective_from: datetime | None = None
+    push_in_force: bool = False
+    """Given for push and for the cabinet, and effective."""
+
+    @property
+    def electronic_channels(self) -> frozenset[Channel]:
+        """The channels by which consent allows to tell something, beside the cabinet itself."""
+        allowed = {Channel.EMAIL: self.email_in_force, Channel.PUSH: self.push_in_force}
+        return frozenset(channel for channel, holds in allowed.items() if holds and not self.no_internet)
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,21 +53,38 @@ OBLIGATION_TRANSITIONS: Final[ObligationTransitions] = {
 """Every allowed change of an obligation's state, and what causes it. What is available stays available for ever."""
 
 NOTIFICATION_TRANSITIONS: Final[NotificationTransitions] = {
-    (NotificationState.QUEUED, NotificationState.CLAIMED): "a sender took it; committed before the SMTP conversation",
+    (
+        NotificationState.QUEUED,
+        NotificationState.CLAIMED,
+    ): "a sender took it; committed before the first word to a server",
     (NotificationState.QUEUED, NotificationState.CANCELLED): "no consent in force, or nothing left to tell",
+    (
+        NotificationState.QUEUED,
+        NotificationState.FAILED,
+    ): "it could not be tried for too long: the next channel takes over",
     (NotificationState.RETRY, NotificationState.CLAIMED): "a sender took it again",
     (NotificationState.RETRY, NotificationState.CANCELLED): "no consent in force, or nothing left to tell",
-    (NotificationState.CLAIMED, NotificationState.SENT): "the mail server accepted it (250)",
-    (NotificationState.CLAIMED, NotificationState.RETRY): "a temporary answer (4xx), or no conversation took place",
-    (NotificationState.CLAIMED, NotificationState.FAILED): "a permanent answer (5xx), or too many attempts; listed",
+    (NotificationState.RETRY, NotificationState.FAILED): "it kept failing for too long: the next channel takes over",
+    (NotificationState.CLAIMED, NotificationState.SENT): "the mail server or the push service accepted it",
+    (NotificationState.CLAIMED, NotificationState.RETRY): (
+        "a temporary refusal, or no conversation took place; or a push may have arrived, and is repeated in its place"
+    ),
+    (NotificationState.CLAIMED, NotificationState.FAILED): "a permanent refusal, or too many attempts; listed",
     (NotificationState.CLAIMED, NotificationState.CANCELLED): "consent ended before the conversation began",
     (NotificationState.CLAIMED, NotificationState.UNDECIDED): (
         "the process or the connection was lost after the message may have been accepted; listed, never resent silently"
     ),
-    (NotificationState.UNDECIDED, NotificationState.SENT): "its sender came back and knows that it was accepted",
+    (
+        NotificationState.UNDECIDED,
+        NotificationState.SENT,
+    ): "its sender came back and knows that it was accepted, or an operator found out that it was",
     (NotificationState.UNDECIDED, NotificationState.FAILED): "its sender came back and knows that it was refused",
-    (NotificationState.UNDECIDED, NotificationState.RETRY): "its sender came back and knows that nothing was sent",
+    (
+        NotificationState.UNDECIDED,
+        NotificationState.RETRY,
+    ): "its sender came back and knows that nothing was sent, or an operator has it sent again",
     (NotificationState.UNDECIDED, NotificationState.CANCELLED): "its sender came back and knows that nothing was sent",
+    (NotificationState.SENT, NotificationState.FAILED): "it came back: the recipient's server could not deliver it",
 }
 """Every allowed change of a notification's state, and what causes it."""
 

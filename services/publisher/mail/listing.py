@@ -7,8 +7,8 @@ from uuid import UUID
 from chassis.clock import Clock, DatabaseClock
 from chassis.database import DISTRICT, Database
 from services.publisher.domain.states import NotificationState
-from services.publisher.queries import notifications
-from services.publisher.queries.notifications import Listed
+from services.publisher.queries import delivery
+from services.publisher.queries.delivery import Listed
 
 LISTED = (NotificationState.UNDECIDED, NotificationState.FAILED)
 
@@ -29,19 +29,34 @@ async def list_mails(
         limit: at the most.
     """
     async with database.transaction(DISTRICT) as conn:
-        return await notifications.listed(conn, states, after=after, limit=limit)
+        return await delivery.listed(conn, states, after=after, limit=limit)
 
 
 async def resolve_undecided(
-    database: Database, notification_id: UUID, *, resend: bool, clock: Clock | None = None
+    database: Database,
+    notification_id: UUID,
+    *,
+    resend: bool,
+    by: str = "operator",
+    why: str = "",
+    clock: Clock | None = None,
 ) -> bool:
     """Settles an undecided mail by the operator's word: sent again, or taken as sent.
 
     The mail server's log tells by the Message-ID, which is the notification's id, whether it took the mail.
+
+    Args:
+        database: the publisher's.
+        notification_id: the mail.
+        resend: it was not sent, so it is sent again; otherwise it is taken as sent.
+        by: who decides.
+        why: on what ground; both are kept in the delivery log.
+        clock: the database's by default.
 
     Returns:
         False when there is no undecided mail of that id.
     """
     state = NotificationState.RETRY if resend else NotificationState.SENT
     async with database.transaction(DISTRICT) as conn:
-        return await notifications.resolve(conn, notification_id, state, await (clock or DatabaseClock()).now(conn))
+        now = await (clock or DatabaseClock()).now(conn)
+        return await delivery.resolve(conn, notification_id, state, now, by=by, why=why)

@@ -1,6 +1,8 @@
 """One kept connection to the mail server, and what its answers mean for a mail."""
 
+import re
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -12,7 +14,9 @@ from services.publisher.mail.compose import Mail
 # They are about how we signed in, not about the mail: the mail waits until an operator has set that right.
 _OUR_FAULT: Final = frozenset({530, 534, 535, 538})
 
+_CLOSING: Final = 421
 _LOST: Final = (aiosmtplib.SMTPServerDisconnected, aiosmtplib.SMTPTimeoutError, OSError)
+_STATUS: Final = re.compile(r"^\s*([245]\.\d{1,3}\.\d{1,3})\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,10 @@ class Verdict:
 
     state: NotificationState
     reason: str | None = None
+    slow_down: bool = False
+    """The recipient's provider said that we are too fast for it."""
+    refused_recipient: str | None = None
+    """The status code (RFC 3463) with which the recipient was refused for good, as exact as the server said it."""
 
 
 class MailConnection:
@@ -98,22 +106,36 @@ class MailConnection:
         client = self._connected()
         try:
             await client.mail(mail.sender)
+        except aiosmtplib.SMTPResponseException as error:
+            if error.code == _CLOSING:
+                raise ConnectionResetError("the server closes the connection") from error
+            await self._begin_anew(error.code)
+            return _judge(error.code, error.message)
+        try:
             await client.rcpt(mail.recipient)
         except aiosmtplib.SMTPResponseException as error:
-            self.close()
-            return _judge(error.code)
+            await self._begin_anew(error.code)
+            return _judge(error.code, error.message, of_recipient=True)
         return None
 
     async def _hand_over(self, mail: Mail) -> Verdict:
         try:
             await self._connected().data(mail.content)
         except aiosmtplib.SMTPDataError as error:
-            self.close()
-            return _judge(error.code)
+            await self._begin_anew(error.code)
+            return _judge(error.code, error.message)
         except _LOST:
             self.close()
             return Verdict(NotificationState.UNDECIDED, "connection_lost_after_data")
         return Verdict(NotificationState.SENT)
+
+    async def _begin_anew(self, code: int) -> None:
+        """Makes the connection ready for the next mail after a refusal, or drops it where that does not work."""
+        if code != _CLOSING:
+            with suppress(aiosmtplib.SMTPException, OSError):
+                await self._connected().rset()
+                return
+        self.close()
 
     def _connected(self) -> aiosmtplib.SMTP:
         if self._client is None:
@@ -121,9 +143,14 @@ class MailConnection:
         return self._client
 
 
-def _judge(code: int) -> Verdict:
+def _judge(code: int, message: str, *, of_recipient: bool = False) -> Verdict:
+    found = _STATUS.match(message)
+    status = found[1] if found else f"{code // 100}.0.0"
     if code in _OUR_FAULT or 400 <= code < 500:
-        return Verdict(NotificationState.RETRY, f"smtp_{code}")
+        # RFC 3463: 4.7.x is about policy, which for a sender that has done nothing wrong means its speed.
+        slow_down = code == _CLOSING or status.startswith("4.7.")
+        return Verdict(NotificationState.RETRY, f"smtp_{code}", slow_down=slow_down)
     if 500 <= code < 600:
-        return Verdict(NotificationState.FAILED, f"smtp_{code}")
+        refused = status if of_recipient and status.startswith("5") else None
+        return Verdict(NotificationState.FAILED, f"smtp_{code}", refused_recipient=refused)
     return Verdict(NotificationState.UNDECIDED, f"smtp_{code}")

@@ -27,9 +27,9 @@ _OPEN_BY_ROUTE = """
 SELECT route, count(*) AS open, min(due_at) AS next_due_at FROM obligations WHERE state = 'open' GROUP BY route
 """
 _OVERDUE_OPEN = "SELECT count(*) FROM obligations WHERE state = 'open' AND due_at < $1 AND overdue_at IS NOT NULL"
-_MAILS = """
-SELECT state, count(*) AS mails FROM notifications
-WHERE state IN ('queued', 'retry', 'claimed', 'undecided', 'failed') GROUP BY state
+_MESSAGES = """
+SELECT channel, state, count(*) AS messages FROM notifications
+WHERE state IN ('queued', 'retry', 'claimed', 'undecided', 'failed') GROUP BY channel, state
 """
 _RESULT = "SELECT school_id, student_id, value_revision, state FROM results WHERE result_id = $1"
 
@@ -97,9 +97,9 @@ async def overdue_open(conn: Connection, now: datetime) -> int:
     return int(await conn.fetchval(_OVERDUE_OPEN, now))
 
 
-async def mails_by_state(conn: Connection) -> dict[str, int]:
-    """Mails that are not settled for good, by state."""
-    return {row["state"]: row["mails"] for row in await conn.fetch(_MAILS)}
+async def messages_by_state(conn: Connection) -> dict[tuple[str, str], int]:
+    """Messages that are not settled for good, by channel and state."""
+    return {(row["channel"], row["state"]): row["messages"] for row in await conn.fetch(_MESSAGES)}
 
 
 @dataclass(frozen=True, slots=True)

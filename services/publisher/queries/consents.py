@@ -17,17 +17,19 @@ FROM consents WHERE student_id = ANY ($1::uuid[])
 
 _UPSERT_CONSENTS = """
 INSERT INTO consents AS c (student_id, representative_id, consent_id, revision, school_id, cabinet, email_decision,
-                           no_internet, email, language, decided_at, effective_from, took_effect)
-SELECT v.*, v.effective_from <= $13
+                           no_internet, email, language, decided_at, effective_from, authority, push_decision,
+                           took_effect)
+SELECT v.*, v.effective_from <= $15
 FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::uuid[], $6::text[], $7::text[], $8::boolean[],
-            $9::text[], $10::text[], $11::timestamptz[], $12::timestamptz[])
+            $9::text[], $10::text[], $11::timestamptz[], $12::timestamptz[], $13::text[], $14::text[])
     AS v (student_id, representative_id, consent_id, revision, school_id, cabinet, email_decision, no_internet, email,
-          language, decided_at, effective_from)
+          language, decided_at, effective_from, authority, push_decision)
 ON CONFLICT (student_id, representative_id) DO UPDATE
 SET consent_id = excluded.consent_id, revision = excluded.revision, school_id = excluded.school_id,
     cabinet = excluded.cabinet, email_decision = excluded.email_decision, no_internet = excluded.no_internet,
     email = excluded.email, language = excluded.language, decided_at = excluded.decided_at,
-    effective_from = excluded.effective_from, took_effect = excluded.took_effect
+    effective_from = excluded.effective_from, authority = excluded.authority, took_effect = excluded.took_effect,
+    push_decision = excluded.push_decision
 WHERE (excluded.consent_id = c.consent_id AND excluded.revision > c.revision)
    OR (excluded.consent_id <> c.consent_id AND excluded.decided_at > c.decided_at)
 """
@@ -104,6 +106,8 @@ async def upsert_consents(conn: Connection, consents: Sequence[ConsentChanged], 
         [one.contact.language if one.contact else "ru" for one in consents],
         [one.decided_at for one in consents],
         [one.effective_from for one in consents],
+        [one.authority for one in consents],
+        [one.decisions.push for one in consents],
         now,
     )
 

@@ -33,6 +33,11 @@ SELECT school_id, seq, prev_hash, hash, entry FROM ledger WHERE school_id = $1 A
 _OF_RESULT = """
 SELECT school_id, seq, prev_hash, hash, entry FROM ledger WHERE result_id = $1 ORDER BY school_id, seq
 """
+# Of the whole chain: an operator's question, asked seldom. What is about a student and no result is few.
+_CLOSINGS = """
+SELECT school_id, seq, prev_hash, hash, entry FROM ledger
+WHERE school_id = $1 AND result_id IS NULL AND entry::jsonb ->> 'student_id' = $2 ORDER BY seq
+"""
 
 PAGE = 2000
 
@@ -94,6 +99,11 @@ async def page(conn: Connection, school_id: UUID, *, after: int = 0) -> list[Led
 async def of_result(conn: Connection, result_id: UUID) -> list[LedgerLine]:
     """Everything that the ledger says about a result."""
     return [_line(row) for row in await conn.fetch(_OF_RESULT, result_id)]
+
+
+async def closings_of_student(conn: Connection, school_id: UUID, student_id: UUID) -> list[LedgerLine]:
+    """The entries about a student that are about no single result: ends of consents."""
+    return [_line(row) for row in await conn.fetch(_CLOSINGS, school_id, str(student_id))]
 
 
 def _head(row: Any) -> Head:

@@ -157,7 +157,7 @@ UPDATE obligations SET request_id = NULL, ask_paper_at = least($2::timestamptz, 
 WHERE request_id = ANY ($1::uuid[]) AND state = 'open'
 """
 
-_FALL_BACK = """
+_FALL_BACK = f"""
 WITH found AS (
     SELECT result_id, value_revision, recipient_id FROM obligations
     WHERE state = 'open' AND route = 'screen' AND fall_back_at <= $1
@@ -166,8 +166,9 @@ WITH found AS (
 UPDATE obligations o SET route = 'paper', moved_reason = $3, ask_paper_at = $1, fall_back_at = NULL
 FROM found f
 WHERE o.result_id = f.result_id AND o.value_revision = f.value_revision AND o.recipient_id = f.recipient_id
+RETURNING {_COLUMNS}, false AS held
 """
-_FALL_BACK_STALE = """
+_FALL_BACK_STALE = f"""
 WITH found AS (
     SELECT result_id, value_revision, recipient_id FROM obligations
     WHERE state = 'open' AND route = 'screen' AND due_at <= $1::timestamptz + $4::interval
@@ -176,6 +177,7 @@ WITH found AS (
 UPDATE obligations o SET route = 'paper', moved_reason = $3, ask_paper_at = $1, fall_back_at = NULL
 FROM found f
 WHERE o.result_id = f.result_id AND o.value_revision = f.value_revision AND o.recipient_id = f.recipient_id
+RETURNING {_COLUMNS}, false AS held
 """
 
 _NOTICE_OVERDUE = f"""
@@ -366,14 +368,16 @@ async def leave_requests(conn: Connection, request_ids: Sequence[UUID], ask_at: 
     await conn.execute(_LEAVE_REQUESTS, request_ids, ask_at, lead)
 
 
-async def fall_back_unacknowledged(conn: Connection, now: datetime, limit: int) -> int:
-    """Moves to paper what the screen has not shown in time; returns how many."""
-    return _count(await conn.execute(_FALL_BACK, now, limit, MovedReason.NOT_ACKNOWLEDGED.value))
+async def fall_back_unacknowledged(conn: Connection, now: datetime, limit: int) -> list[Obligation]:
+    """Moves to paper what the screen has not shown in time."""
+    rows = await conn.fetch(_FALL_BACK, now, limit, MovedReason.NOT_ACKNOWLEDGED.value)
+    return sorted(map(_obligation, rows), key=lambda one: one.key)
 
 
-async def fall_back_stale(conn: Connection, now: datetime, limit: int, lead: timedelta) -> int:
-    """Moves to paper every screen obligation due soon, since nobody knows which consents hold; returns how many."""
-    return _count(await conn.execute(_FALL_BACK_STALE, now, limit, MovedReason.CONSENTS_STALE.value, lead))
+async def fall_back_stale(conn: Connection, now: datetime, limit: int, lead: timedelta) -> list[Obligation]:
+    """Moves to paper every screen obligation due soon, since nobody knows which consents hold."""
+    rows = await conn.fetch(_FALL_BACK_STALE, now, limit, MovedReason.CONSENTS_STALE.value, lead)
+    return sorted(map(_obligation, rows), key=lambda one: one.key)
 
 
 async def notice_overdue(conn: Connection, now: datetime, due_before: datetime, limit: int) -> list[Obligation]:
@@ -398,7 +402,3 @@ async def seconds_to_next_overdue(conn: Connection, now: datetime) -> float | No
     """How long until the next open obligation is due."""
     seconds: float | None = await conn.fetchval(_NEXT_OVERDUE, now)
     return seconds
-
-
-def _count(status: str) -> int:
-    return int(status.rsplit(maxsplit=1)[-1])

@@ -91,13 +91,18 @@ SELECT s.student_id, s.school_id, r.recipient_id, r.is_student,
        coalesce(c.cabinet = 'given' AND c.effective_from <= $2, false) AS cabinet_in_force,
        coalesce(c.cabinet = 'given' AND c.email_decision = 'given' AND c.email IS NOT NULL AND c.effective_from <= $2,
                 false) AS email_in_force,
+       coalesce(c.cabinet = 'given' AND c.push_decision = 'given' AND c.effective_from <= $2, false) AS push_in_force,
        coalesce(c.no_internet, false) AS no_internet
 FROM students s
 LEFT JOIN schools h ON h.school_id = s.school_id
 CROSS JOIN LATERAL (
     SELECT s.student_id AS recipient_id, true AS is_student
     UNION ALL
-    SELECT p.representative_id, false FROM representations p WHERE p.student_id = s.student_id
+    SELECT p.representative_id, false FROM representations p
+    WHERE p.student_id = s.student_id AND NOT EXISTS (
+        SELECT FROM consents e
+        WHERE e.student_id = p.student_id AND e.representative_id = p.representative_id AND e.authority = 'ended'
+    )
 ) r
 LEFT JOIN consents c ON c.student_id = s.student_id AND c.representative_id = r.recipient_id
 LEFT JOIN accounts a ON a.person_id = r.recipient_id
@@ -245,6 +250,7 @@ def _recipient(row: Any) -> Recipient:
         row["email_in_force"],
         row["no_internet"],
         row["effective_from"],
+        row["push_in_force"],
     )
 
 

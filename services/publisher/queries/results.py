@@ -7,7 +7,9 @@ from uuid import UUID
 
 from chassis.database import Connection
 from contracts.values import DISCLOSURE_TERM
-from services.publisher.domain.obligations import Due, Version
+from services.publisher.domain.letters import result_kind
+from services.publisher.domain.obligations import Due, Key, Version
+from services.publisher.domain.preferences import Kind
 from services.publisher.domain.results import Result
 
 _UPSERT = """
@@ -24,7 +26,9 @@ SET revision = excluded.revision, value_revision = excluded.value_revision, scho
     period_number = excluded.period_number, value = excluded.value, score = excluded.score,
     max_score = excluded.max_score, deferred_until = excluded.deferred_until, held = excluded.held,
     obtained_at = excluded.obtained_at, recorded_at = excluded.recorded_at,
-    opened_revision = excluded.opened_revision
+    opened_revision = excluded.opened_revision,
+    after_deferral = CASE WHEN excluded.value_revision = r.value_revision THEN r.after_deferral
+                          ELSE r.state = 'deferred' END
 WHERE excluded.revision > r.revision
 RETURNING result_id, xmax = 0 AS is_new
 """
@@ -51,6 +55,17 @@ SELECT r.result_id, r.value_revision, r.student_id, r.obtained_at, r.held,
 FROM concerned JOIN results r USING (result_id)
 """
 
+# As what a recipient is told of a version: a correction is one only to whoever could see an older value.
+_TOLD_AS = """
+SELECT v.result_id, v.value_revision, v.recipient_id, r.kind, r.state,
+       NOT r.after_deferral AND v.value_revision > 1 AND EXISTS (
+           SELECT FROM obligations o
+           WHERE o.result_id = v.result_id AND o.value_revision < v.value_revision
+             AND o.recipient_id = v.recipient_id AND o.state = 'available') AS correction
+FROM unnest($1::uuid[], $2::bigint[], $3::uuid[]) AS v (result_id, value_revision, recipient_id)
+JOIN results r ON r.result_id = v.result_id
+"""
+
 _OPENED = """
 UPDATE results SET opened_revision = value_revision
 WHERE result_id = ANY ($1::uuid[]) AND opened_revision IS DISTINCT FROM value_revision
@@ -70,6 +85,22 @@ class Untold:
     waiting: bool
     """Nobody has: it waited for its student's person data."""
     told: frozenset[UUID]
+
+
+async def told_as(conn: Connection, keys: Sequence[Key]) -> dict[Key, Kind]:
+    """As which kind of news each recipient is told of a version of a result."""
+    rows = await conn.fetch(
+        _TOLD_AS,
+        [result_id for result_id, _, _ in keys],
+        [number for _, number, _ in keys],
+        [recipient_id for _, _, recipient_id in keys],
+    )
+    return {
+        (row["result_id"], row["value_revision"], row["recipient_id"]): result_kind(
+            row["kind"], row["state"], correction=row["correction"]
+        )
+        for row in rows
+    }
 
 
 async def upsert(conn: Connection, results: Sequence[Result], known_students: set[UUID]) -> dict[UUID, bool]:

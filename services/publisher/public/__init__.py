@@ -1,0 +1,1 @@
+"""What anybody may see without signing in: the public figure, as JSON, CSV and a page."""

@@ -1,0 +1,1 @@
+"""A person's own copy of everything that is held about them."""
