@@ -40,6 +40,9 @@ class ErasureRequested(Fact):
     """For `electronic_contact`: which purposes ended."""
     ground: ReasonCode
     requested_at: Instant
+    consent_revision: int | None = Field(default=None, ge=1)
+    """For `electronic_contact`: the last revision of the pair's consent that was decided by then. A service that knows
+    an earlier one is behind: what that one says covers nothing."""
 
     def aggregate(self) -> UUID:
         """The erasure."""
@@ -63,4 +66,5 @@ EXAMPLE = ErasureRequested(
     parts=[ErasedPart.ACCOUNT, ErasedPart.EMAIL],
     ground="consent_withdrawn",
     requested_at=datetime(2026, 10, 2, 8, 0, tzinfo=UTC),
+    consent_revision=2,
 )

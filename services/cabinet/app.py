@@ -6,6 +6,7 @@ from functools import partial
 from chassis import holdings
 from chassis.clock import DatabaseClock
 from chassis.database import DISTRICT, Database
+from chassis.describing import described
 from chassis.service import Service
 from chassis.timers import DueLoop
 from services.cabinet import api, handlers, metrics
@@ -34,7 +35,7 @@ async def build(settings: Settings) -> Service:
         settings=settings,
         database=database,
         title="Sutki: cabinet",
-        routers=[api.router, holdings.make_router(database, settings.SERVICE, HOLDINGS), *site.ROUTERS],
+        routers=[api.router, described(holdings.make_router(database, settings.SERVICE, HOLDINGS)), *site.ROUTERS],
         consumers=[projection_consumer(database, clock)],
         loops=[
             _acknowledging(doors),

@@ -45,7 +45,10 @@ async def carry_out(conn: Connection, events: Sequence[ErasureRequested], now: d
 async def _contact(conn: Connection, event: ErasureRequested, now: datetime) -> CabinetDataErased:
     letters = await _letters(conn, event.student_id or event.person_id, [ConsentChanged.TOPIC])
     concerned = [event.person_id, *([event.student_id] if event.student_id else [])]
-    going = await queries.without_consent(conn, concerned) if ErasedPart.ACCOUNT in event.parts else []
+    going: list[UUID] = []
+    if ErasedPart.ACCOUNT in event.parts:
+        pair = (event.person_id, event.student_id)
+        going = await queries.without_consent(conn, concerned, pair, event.consent_revision)
     before = await queries.held(conn, going)
     attempts = await _accounts(conn, going, now)
     left = await queries.held(conn, concerned)

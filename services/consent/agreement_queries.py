@@ -8,7 +8,9 @@ from chassis.database import Connection
 from services.consent.model import AgreementState
 
 _BIRTH_DATE = "SELECT birth_date FROM students WHERE student_id = $1"
+_DECIDED_SINCE = "SELECT since FROM student_agreements WHERE student_id = $1 AND state IN ('given', 'taken_back')"
 
+# What the student decided later stays, whatever paper is found.
 _SET = """
 WITH changed AS (
     INSERT INTO student_agreements AS a (student_id, revision, state, since, document_number)
@@ -20,7 +22,7 @@ WITH changed AS (
     ON CONFLICT (student_id) DO UPDATE SET
         revision = a.revision + 1, state = excluded.state, since = excluded.since,
         document_number = excluded.document_number
-    WHERE a.state <> excluded.state
+    WHERE a.state <> excluded.state AND (a.state NOT IN ('given', 'taken_back') OR a.since <= excluded.since)
     RETURNING student_id, revision, state, since, document_number
 )
 INSERT INTO student_agreement_history (
@@ -56,6 +58,12 @@ FROM student_agreements WHERE state = 'due'
 """
 
 
+async def decided_since(conn: Connection, student_id: UUID) -> datetime | None:
+    """When the student decided last; None for one who was at most asked."""
+    since: datetime | None = await conn.fetchval(_DECIDED_SINCE, student_id)
+    return since
+
+
 async def birth_date(conn: Connection, student_id: UUID) -> date | None:
     """When a student was born, if the scope knows the student and the journal the day."""
     born: date | None = await conn.fetchval(_BIRTH_DATE, student_id)
@@ -73,7 +81,7 @@ async def set_state(
     registered_by: UUID | None = None,
     born_by: date | None = None,
 ) -> list[UUID]:
-    """Writes a state and a line of the history, where it is another one than before.
+    """Writes a state and a line of the history, where it is another one than before and not older than a decision.
 
     Args:
         conn: the transaction; the students are locked.

@@ -53,7 +53,7 @@ async def register(
         registered_by: the API client.
 
     Raises:
-        Refused: the student is not of that age, or the decision lies in the future.
+        Refused: the student is not of that age, the decision lies in the future, or before one that is known.
     """
     now = await begin(conn, [student_id], clock)
     born, today = await agreement_queries.birth_date(conn, student_id), model.local_day(now, policy)
@@ -62,6 +62,9 @@ async def register(
         raise Refused(fault("not_of_agreement_age"))
     if decided_at is not None and decided_at > now:
         raise Refused(fault("decided_in_future"))
+    known = await agreement_queries.decided_since(conn, student_id)
+    if decided_at is not None and known is not None and decided_at < known:
+        raise Refused(fault("older_than_current"))
     changed = await agreement_queries.set_state(
         conn,
         [student_id],

@@ -277,6 +277,9 @@ def _faults_of_authority(answer: Answer, pair: Pair, policy: Policy, now: dateti
         return [fault("student_is_adult")]
     asked = policy.agreement_required and age is not None and age >= policy.agreement_from_years
     agreed = pair.agreement == "given" if answer.student_agreed is None else answer.student_agreed
+    if pair.agreement == "taken_back" and pair.agreement_since is not None:
+        # A paper found late must not undo what the student said after it.
+        agreed = agreed and (answer.decided_at or now) >= pair.agreement_since
     if asked and answer.answers.given() and not agreed:
         return [fault("student_agreement_missing")]
     return []

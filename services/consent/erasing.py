@@ -85,7 +85,7 @@ async def schedule(
 
 
 async def cancel(conn: Connection, erasure_id: UUID, because: str, *, clock: Clock) -> Erasure:
-    """Stops an erasure before it began.
+    """Stops an erasure that somebody demanded, before it began.
 
     Args:
         conn: the transaction; its scope says which erasures there are.
@@ -94,7 +94,8 @@ async def cancel(conn: Connection, erasure_id: UUID, because: str, *, clock: Clo
         clock: tells when.
 
     Raises:
-        CannotErase: `unknown`, or `too_late`: it was carried out.
+        CannotErase: `unknown`; `too_late`: it was carried out; `follows_decision`: nobody demanded it, consent has
+            ended, and only a new consent stops it.
     """
     one = await queries.lock(conn, erasure_id)
     if one is None:
@@ -103,6 +104,8 @@ async def cancel(conn: Connection, erasure_id: UUID, because: str, *, clock: Clo
         return one
     if one.state != "scheduled":
         raise CannotErase("too_late")
+    if one.scope != "person":
+        raise CannotErase("follows_decision")
     now = await clock.now(conn)
     await queries.move(conn, erasure_id, "cancelled", now)
     await queries.note(conn, erasure_id, now, "cancelled", {"because": because})
@@ -149,9 +152,10 @@ async def _request(conn: Connection, one: Erasure, clock: Clock, ordered_by: UUI
     requested = replace(one, state="requested", requested_at=now)
     early = {"before_term": True} if now < one.start_at else {}
     await queries.note(conn, one.erasure_id, now, "requested", {"parts": one.parts, **early})
+    asked = await queries.request(conn, one.erasure_id)
     own = await _erase_here(conn, requested, now, clock)
     crash_here("consent.erased_own_part")
-    await publish(conn, [queries.event_of(requested), own])
+    await publish(conn, [*asked, own])
     await take_confirmations(conn, [own], now)
     crash_here("consent.erasure_requested")
     return requested

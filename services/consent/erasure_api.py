@@ -23,6 +23,10 @@ _PROBLEMS = {
     "unknown": (404, "There is no such erasure."),
     "too_late": (409, "It was carried out already."),
     "cancelled": (409, "It was stopped; ask anew."),
+    "follows_decision": (
+        409,
+        "Согласие прекращено: уничтожение отменит только новое согласие. / Only a new consent stops this erasure.",
+    ),
     "id_used": (409, "This id belongs to another erasure."),
 }
 
@@ -87,7 +91,7 @@ def make_router(database: Database, clock: Clock, terms: Terms, confirmation: ti
 
     @router.post("/erasures/{erasure_id}/cancel")
     async def cancel(erasure_id: UUID, client: caller) -> ErasureView:
-        """Stops an erasure that was not carried out yet: the demand was taken back."""
+        """Stops a demanded erasure that was not carried out yet; after a withdrawal only a new consent stops it."""
         return await desk.cancel(erasure_id, client)
 
     @router.get("/erasures")

@@ -90,9 +90,17 @@ SELECT number, made_at, keep_until, pdf, pdf_sha256, log_extract, log_sha256
 FROM destruction_acts WHERE erasure_id = $1
 """
 _FORGET_ACTS = "DELETE FROM destruction_acts WHERE keep_until < clock_timestamp() + clock_shift()"
-_AFTER = f"""
-SELECT {_COLUMNS} FROM erasures WHERE erasure_id > $1 AND state = 'requested' ORDER BY erasure_id LIMIT $2
+# By the history, not by the present state: a repetition says the same, and a consent given since covers again.
+_REQUESTED = f"""
+SELECT {_COLUMNS}, (
+    SELECT max(d.revision) FROM consents AS c JOIN consent_decisions AS d USING (consent_id)
+    WHERE e.scope = 'electronic_contact' AND c.representative_id = e.person_id AND c.student_id = e.student_id
+        AND d.registered_at <= e.requested_at
+) AS consent_revision
+FROM erasures AS e WHERE state = 'requested'
 """
+_REQUEST = f"{_REQUESTED} AND erasure_id = $1"
+_AFTER = f"{_REQUESTED} AND erasure_id > $1 ORDER BY erasure_id LIMIT $2"
 # A later revision of the same consent says all that an earlier one said, so that even one that was not sent yet may go.
 _FORGET_TOLD = """
 DELETE FROM outbox AS o USING consents AS c
@@ -102,8 +110,10 @@ WHERE c.representative_id = $1 AND ($2::uuid IS NULL OR c.student_id = $2)
     AND (o.payload::jsonb ->> 'revision')::bigint < c.revision
     AND o.payload::jsonb -> 'contact' ->> 'email' IS NOT NULL
 """
+# The row stays: a revision that began again at 1 would be an old event to whoever heard of the first one.
 _INVITATION = """
-DELETE FROM invitations AS i WHERE i.person_id = $1 AND NOT EXISTS (
+UPDATE invitations AS i SET code_sha256 = ''::bytea, expires_at = i.issued_at, issued_by = NULL
+WHERE i.person_id = $1 AND i.code_sha256 <> ''::bytea AND NOT EXISTS (
     SELECT FROM consents AS c
     WHERE (c.representative_id = $1 OR c.student_id = $1) AND c.cabinet = 'given'
 )
@@ -298,23 +308,17 @@ async def forget_acts(conn: Connection) -> int:
 async def requested_after(conn: Connection, after: UUID, limit: int) -> list[ErasureRequested]:
     """Erasures that somebody has not confirmed yet, by id, for replay."""
     rows = await conn.fetch(_AFTER, after, limit)
-    return [event_of(Erasure(**dict(row))) for row in rows]
+    return [_event(row) for row in rows]
 
 
-def event_of(one: Erasure) -> ErasureRequested:
-    """What every service is asked to do."""
-    return ErasureRequested.model_validate(
-        {
-            "revision": 1,
-            "erasure_id": one.erasure_id,
-            "person_id": one.person_id,
-            "student_id": one.student_id,
-            "scope": one.scope,
-            "parts": one.parts,
-            "ground": one.ground,
-            "requested_at": one.requested_at,
-        }
-    )
+async def request(conn: Connection, erasure_id: UUID) -> list[ErasureRequested]:
+    """What every service is asked to do; nothing unless the erasure is requested."""
+    return [_event(row) for row in await conn.fetch(_REQUEST, erasure_id)]
+
+
+def _event(row: asyncpg.Record) -> ErasureRequested:
+    told = {name: row[name] for name in ErasureRequested.model_fields if name != "revision"}
+    return ErasureRequested.model_validate({"revision": 1, **told})
 
 
 async def forget_told(conn: Connection, person_id: UUID, student_id: UUID | None) -> int:
@@ -324,7 +328,7 @@ async def forget_told(conn: Connection, person_id: UUID, student_id: UUID | None
 
 
 async def forget_invitation(conn: Connection, person_id: UUID) -> int:
-    """Deletes a person's invitation, unless a consent in force lets it open something."""
+    """Erases the code of a person's invitation, unless a consent in force lets it open something."""
     return int((await conn.execute(_INVITATION, person_id)).split()[-1])
 
 

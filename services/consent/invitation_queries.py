@@ -20,7 +20,7 @@ RETURNING person_id, revision, code_sha256, issued_at, expires_at
 
 _PAGE = """
 SELECT person_id, revision, code_sha256, issued_at, expires_at FROM invitations
-WHERE person_id > $1 ORDER BY person_id LIMIT $2
+WHERE person_id > $1 AND code_sha256 <> ''::bytea ORDER BY person_id LIMIT $2
 """
 
 
@@ -41,7 +41,7 @@ async def save(
 
 
 async def page(conn: Connection, after: UUID, limit: int) -> list[InvitationIssued]:
-    """The next invitations in the order of the persons."""
+    """The next invitations in the order of the persons; of one whose code was erased there is nothing to tell."""
     return [_event(row) for row in await conn.fetch(_PAGE, after, limit)]
 
 

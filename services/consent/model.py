@@ -102,6 +102,8 @@ class Pair:
     """What the journal alone says."""
     agreement: AgreementState | None = None
     """Of the student; None: never asked."""
+    agreement_since: datetime | None = None
+    """When it was decided or first asked for."""
     numbers: Mapping[str, Registered] = field(default_factory=dict)
 
 

@@ -21,7 +21,7 @@ _LOCK_STUDENTS = "SELECT FROM students WHERE student_id = ANY($1::uuid[]) ORDER 
 _PAIRS = """
 SELECT p.representative_id, p.student_id, s.school_id, s.birth_date, coalesce(r.in_force, false) AS represented,
     coalesce(r.in_force, false) AND NOT coalesce(a.state = 'ended' OR a.expires_at <= $3, false) AS in_force,
-    g.state AS agreement
+    g.state AS agreement, g.since AS agreement_since
 FROM unnest($1::uuid[], $2::uuid[]) AS p (representative_id, student_id)
 JOIN students AS s ON s.student_id = p.student_id
 LEFT JOIN representations AS r ON r.student_id = p.student_id AND r.representative_id = p.representative_id
@@ -179,6 +179,7 @@ async def pairs(
             in_force=row["in_force"],
             represented=row["represented"],
             agreement=row["agreement"],
+            agreement_since=row["agreement_since"],
             consent=consents.get(_key(row)),
             numbers=known.get(consents[_key(row)].consent_id, {}) if _key(row) in consents else {},
         )

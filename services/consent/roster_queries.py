@@ -80,7 +80,11 @@ _DELETE_DOCUMENTS = "DELETE FROM consent_documents WHERE consent_id = ANY($1::uu
 _DELETE_REPRESENTATIONS = "DELETE FROM representations WHERE representative_id = ANY($1::uuid[])"
 _DELETE_STUDENTS = "DELETE FROM students WHERE student_id = ANY($1::uuid[])"
 _DELETE_NAMES = "DELETE FROM people WHERE person_id = ANY($1::uuid[])"
-_DELETE_INVITATIONS = "DELETE FROM invitations WHERE person_id = ANY($1::uuid[])"
+# The row stays: a revision that began again at 1 would be an old event to whoever heard of the first one.
+_ERASE_INVITATIONS = """
+UPDATE invitations SET code_sha256 = ''::bytea, expires_at = issued_at, issued_by = NULL
+WHERE person_id = ANY($1::uuid[]) AND code_sha256 <> ''::bytea
+"""
 # Those for students who are erased go with their students.
 _DELETE_AUTHORITIES = "DELETE FROM authorities WHERE representative_id = ANY($1::uuid[])"
 
@@ -202,10 +206,10 @@ async def delete_documents(conn: Connection, consent_ids: Sequence[UUID]) -> Non
 
 
 async def delete_people(conn: Connection, person_ids: Sequence[UUID]) -> None:
-    """Forgets people: their names, invitations, representations and authority, and them as students."""
+    """Forgets people: their names, the codes of invitations, representations and authority, and them as students."""
     for query in (
         _DELETE_NAMES,
-        _DELETE_INVITATIONS,
+        _ERASE_INVITATIONS,
         _DELETE_AUTHORITIES,
         _DELETE_REPRESENTATIONS,
         _DELETE_STUDENTS,

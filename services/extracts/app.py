@@ -5,6 +5,7 @@ from datetime import timedelta
 from chassis import holdings
 from chassis.clock import DatabaseClock
 from chassis.database import Database
+from chassis.describing import described
 from chassis.service import Service
 from chassis.timers import DueLoop
 from services.extracts.api import make_router
@@ -43,7 +44,7 @@ async def build(settings: Settings) -> Service:
         title="Sutki: extracts",
         routers=[
             make_router(database, clock, renderer, settings),
-            holdings.make_router(database, settings.SERVICE, HOLDINGS),
+            described(holdings.make_router(database, settings.SERVICE, HOLDINGS)),
         ],
         consumers=[paper_consumer(database, clock)],
         loops=[

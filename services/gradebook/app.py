@@ -3,6 +3,7 @@
 from chassis import holdings
 from chassis.clock import Clock, DatabaseClock
 from chassis.database import DISTRICT, Database
+from chassis.describing import described
 from chassis.service import Service
 from chassis.timers import DueLoop
 from services.gradebook import changes, idempotency, metrics, queries
@@ -31,7 +32,7 @@ async def build(settings: Settings) -> Service:
         routers=[
             make_router(database, clock, settings),
             oneroster_router(database, clock, settings.public_url, settings.token_limits()),
-            holdings.make_router(database, settings.SERVICE, HOLDINGS),
+            described(holdings.make_router(database, settings.SERVICE, HOLDINGS)),
         ],
         consumers=[disclosures(database, clock), erasures(database, clock)],
         loops=[

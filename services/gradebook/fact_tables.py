@@ -77,7 +77,15 @@ class FactTable(Generic[F]):
         settings = ", ".join(f"{column} = g.{column}" for column in fact._fields[4:])
         self._read = f"SELECT {names} FROM {name}"
         self._select = f"SELECT {names} FROM {name} WHERE {self.key} = ANY($1::uuid[]) FOR UPDATE"
-        self._page = f"SELECT {names} FROM {name} WHERE {self.key} > $1 ORDER BY {self.key} LIMIT $2 FOR SHARE"
+        # Who was erased is told of no more: readers have destroyed it. The journal itself keeps it.
+        told = (
+            " AND NOT EXISTS (SELECT FROM persons AS p WHERE p.person_id = t.student_id AND p.erased_at IS NOT NULL)"
+            if "student_id" in fact._fields
+            else ""
+        )
+        self._page = (
+            f"SELECT {names} FROM {name} AS t WHERE {self.key} > $1{told} ORDER BY {self.key} LIMIT $2 FOR SHARE OF t"
+        )
         self._insert = (
             f"WITH {given} INSERT INTO {name} ({names}) SELECT {names} FROM given"
             f" ON CONFLICT DO NOTHING RETURNING {self.key}"

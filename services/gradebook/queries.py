@@ -364,7 +364,14 @@ async def results_of_student(conn: Connection, student_id: UUID, school_id: UUID
     return await conn.fetch(_RESULTS_OF_STUDENT, student_id, school_id)
 
 
-_PAGE = "SELECT {columns} FROM {table} WHERE {key} > $1 ORDER BY {key} LIMIT $2 FOR SHARE"
+# Who was erased is told of no more: readers have destroyed it, and the act says so. The journal itself keeps it.
+_PAGE = """
+SELECT {columns} FROM {table} AS t
+WHERE {key} > $1 AND NOT EXISTS (
+    SELECT FROM persons AS p WHERE p.person_id = t.student_id AND p.erased_at IS NOT NULL
+)
+ORDER BY {key} LIMIT $2 FOR SHARE OF t
+"""
 _MARKS_PAGE = _PAGE.format(columns=_MARK_COLUMNS, table="marks", key="mark_id")
 _GRADES_PAGE = _PAGE.format(columns=_GRADE_COLUMNS, table="final_grades", key="result_id")
 _EXAMS_PAGE = _PAGE.format(columns=_EXAM_COLUMNS, table="exam_results", key="result_id")

@@ -57,6 +57,7 @@ class FigureView(BaseModel):
     """Whether `closed_days` are left out of the per cent (a setting of the district)."""
     district: SharedCounts
     schools: list[SchoolFigure]
+    """Empty for a day: single schools are told by month, quarter and school year only."""
 
 
 def make_public_router(cache: FigureCache, *, closed_days_apart: bool = False) -> APIRouter:
@@ -78,7 +79,7 @@ def make_public_router(cache: FigureCache, *, closed_days_apart: bool = False) -
         accept: Annotated[str, Header()] = "",
         accept_language: Annotated[str, Header()] = "",
     ) -> Response:
-        """Available within 24 hours, per cent: the district and its schools, by day, month, quarter or school year."""
+        """Available within 24 hours, per cent: the district by day, it and its schools by month, quarter or year."""
         if on is not None:
             # A calendar's end is nobody's span.
             on = min(max(on, date(2000, 1, 1)), date(2199, 12, 31))

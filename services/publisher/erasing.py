@@ -11,7 +11,7 @@ from chassis.database import DISTRICT, Connection, Database
 from chassis.outbox import publish
 from contracts.consent_changed import ConsentChanged
 from contracts.data_erased import PublisherDataErased
-from contracts.erasure_requested import ErasureRequested
+from contracts.erasure_requested import ErasedPart, ErasureRequested
 from contracts.person_changed import PersonChanged
 from services.publisher import handlers
 from services.publisher.domain.policy import Policy
@@ -48,10 +48,11 @@ async def _contact(conn: Connection, event: ErasureRequested, now: datetime) -> 
         raise Hopeless("contact data is erased for a child; none is named")
     await people.lock_students(conn, [student_id])
     letters = await _letters(conn, student_id, [ConsentChanged.TOPIC])
+    ended = _ended(event)
     erased = {
-        "email_address": await queries.address(conn, event.person_id, student_id),
-        "push_subscriptions": await queries.subscriptions(conn, event.person_id, all_of_them=False),
-        "preferences": await queries.settings_of_pair(conn, event.person_id, student_id),
+        "email_address": await queries.address(conn, event.person_id, student_id, ended),
+        "push_subscriptions": await queries.subscriptions(conn, event.person_id, student_id, ended),
+        "preferences": await queries.settings_of_pair(conn, event.person_id, student_id, ended),
         "suppressed_addresses": await queries.digests_of_addresses(conn, event.person_id, student_id),
         "unread_messages": letters,
     }
@@ -74,7 +75,7 @@ async def _person(conn: Connection, event: ErasureRequested, now: datetime, poli
         "names": before.names,
         "consents": before.consents,
         "results": before.results,
-        "push_subscriptions": await queries.subscriptions(conn, person_id, all_of_them=True),
+        "push_subscriptions": await queries.all_subscriptions(conn, person_id),
         "preferences": await queries.settings_of_person(conn, person_id),
         "suppressed_addresses": await queries.digests_of_addresses(conn, person_id, None),
         "news": await queries.news(conn, person_id),
@@ -85,6 +86,15 @@ async def _person(conn: Connection, event: ErasureRequested, now: datetime, poli
         ("notifications", "proof_of_disclosure"): proofs.notifications,
     }
     return _told(event, erased, kept, now)
+
+
+def _ended(event: ErasureRequested) -> queries.Ended:
+    """Nothing electronic goes without the cabinet; what did not end is judged by whatever consent is known."""
+
+    def by(part: ErasedPart) -> int:
+        return (event.consent_revision or 0) if {part, ErasedPart.ACCOUNT} & set(event.parts) else 0
+
+    return queries.Ended(by(ErasedPart.ACCOUNT), by(ErasedPart.EMAIL), by(ErasedPart.PUSH))
 
 
 async def _letters(conn: Connection, key: UUID, kinds: Sequence[str]) -> int:

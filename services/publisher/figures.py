@@ -31,6 +31,7 @@ class Figure:
     """The last day that belongs to it."""
     district: Counts
     schools: tuple[SchoolCounts, ...]
+    """None of a day."""
     hidden: frozenset[object]
     """Schools whose counts are not told: they are few."""
 
@@ -75,6 +76,8 @@ async def figure(database: Database, clock: Clock, span: Span, on: date | None =
     district = Counts()
     for one in schools:
         district = district.plus(one.counts)
+    if not span.tells_schools:
+        schools = []
     few = hidden([(one.school_id, one.counts.total) for one in schools])
     return Figure(span, first, date.fromordinal(after.toordinal() - 1), district, tuple(schools), frozenset(few))
 

@@ -81,6 +81,8 @@ class ChannelSender(ABC, Generic[Lane, P]):
     sender_id: UUID = field(default_factory=uuid4)
     _in_flight: set[UUID] = field(default_factory=set)
     """Claims that this process still works on, or whose outcome it still has to write down."""
+    _more: set[Lane] = field(default_factory=set)
+    """Lanes whose last claim was a full one: more is due, without asking."""
     _unsettled: dict[Lane, list[Outcome]] = field(default_factory=dict)
     """What could not be written down yet, by the lane whose loop has to repeat it."""
 
@@ -171,11 +173,15 @@ class ChannelSender(ABC, Generic[Lane, P]):
         """
         if lane in self._unsettled:
             return await self._settle_kept(lane)
-        seconds = await self._next()
-        if seconds is None or seconds > 0:
-            return 0
+        if lane not in self._more:
+            seconds = await self._next()
+            if seconds is None or seconds > 0:
+                return 0
+        self._more.discard(lane)
         await self.get_ready(lane)
         letters, cancelled = await self._claim()
+        if len(letters) >= self.sending.claim_batch:
+            self._more.add(lane)
         self.OUTCOMES.labels(NotificationState.CANCELLED.value).inc(cancelled)
         crash_here(self.AFTER_CLAIM)
         claimed_at = time.monotonic()
@@ -253,7 +259,7 @@ class ChannelSender(ABC, Generic[Lane, P]):
     async def _settle(self, outcomes: Sequence[Outcome]) -> None:
         async with self.database.transaction(DISTRICT) as conn:
             now = await self.clock.now(conn)
-            ours = await notifications.settle(conn, self.sender_id, outcomes, now)
+            ours = await notifications.settle(conn, self.sender_id, outcomes, now, self.policy)
             # Not what is settled already: a commit whose answer was lost must not be written down twice.
             settled = [one for one in outcomes if one.letter.notification_id in ours]
             sent = [one.letter for one in settled if one.state is NotificationState.SENT]

@@ -107,7 +107,7 @@ class Settings(MailSettings):
     """For each answer of the mail server."""
     smtp_connections: int = Field(default=4, ge=1, le=64)
     """Kept connections to the mail server, each with a loop of its own."""
-    smtp_claim_batch: int = Field(default=5, ge=1, le=100)
+    smtp_claim_batch: int = Field(default=10, ge=1, le=100)
     """Mails that one connection claims at a time; what a crash may leave undecided grows with it."""
     smtp_max_attempts: int = Field(default=12, ge=1)
     retry_base_seconds: float = Field(default=30, gt=0)

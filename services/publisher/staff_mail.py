@@ -18,13 +18,15 @@ from zoneinfo import ZoneInfo
 from chassis.clock import Clock
 from chassis.crash import crash_here
 from chassis.database import DISTRICT, Database
+from chassis.errors import is_transient
 from chassis.logging import log
 from chassis.timers import DueLoop
 from services.publisher import metrics
 from services.publisher.domain.escalation import DEFAULT_PRINTER
 from services.publisher.domain.letters import Backoff
+from services.publisher.domain.preferences import zone_of
 from services.publisher.domain.states import NotificationState
-from services.publisher.mail.compose import Letterhead, Mail
+from services.publisher.mail.compose import Letterhead, Mail, UnusableAddress, recipient_address
 from services.publisher.mail.smtp import MailConnection, Server, Verdict
 from services.publisher.queries import escalation, staff_messages
 from services.publisher.queries.escalation import Escalated, Escalation
@@ -62,6 +64,8 @@ class StaffMail:
     random: Random = field(default_factory=Random)
     sender_id: UUID = field(default_factory=uuid4)
     _connection: MailConnection | None = None
+    _unsettled: list[tuple[StaffMessage, Verdict]] = field(default_factory=list)
+    """What could not be written down yet."""
 
     def loops(self) -> list[DueLoop]:
         """To be run by the service."""
@@ -88,7 +92,9 @@ class StaffMail:
 
         Raises:
             OSError: the mail server cannot be reached; nothing was claimed.
+            Exception: the database is away. What became of claimed mails is kept, and written down by the next call.
         """
+        await self._settle_kept()
         connection = self._connection = self._connection or MailConnection(self.server)
         async with self.database.transaction(DISTRICT) as conn:
             if await staff_messages.seconds_to_next(conn, await self.clock.now(conn)) is None:
@@ -98,24 +104,52 @@ class StaffMail:
             claimed = await staff_messages.claim(conn, self.sender_id, await self.clock.now(conn), CLAIM_BATCH)
         crash_here("publisher.after_staff_claim_before_send")
         for message in claimed:
-            await self._send(message, connection)
+            self._unsettled.append((message, await self._send(message, connection)))
+            try:
+                await self._settle_kept()
+            except Exception as error:  # noqa: BLE001 - the others were claimed too, and need their own outcome
+                log.warning("staff_message_not_settled", error=type(error).__name__)
+        await self._settle_kept()
         return len(claimed)
 
-    async def _send(self, message: StaffMessage, connection: MailConnection) -> None:
+    async def _send(self, message: StaffMessage, connection: MailConnection) -> Verdict:
+        """Whatever goes wrong with one is its own outcome, so that the others keep theirs."""
+        try:
+            prepared = await self._prepare(message)
+        except Exception as error:  # noqa: BLE001 - nothing was handed over: it may be tried again
+            log.warning("staff_mail_not_prepared", message_id=str(message.message_id), error=type(error).__name__)
+            return Verdict(NotificationState.RETRY, "not_prepared")
+        if isinstance(prepared, Verdict):
+            return prepared
+        try:
+            return await connection.send(prepared)
+        except Exception as error:  # noqa: BLE001 - nobody knows how far the conversation came
+            log.error("staff_mail_conversation_broke", message_id=str(message.message_id), error=type(error).__name__)
+            connection.close()
+            return Verdict(NotificationState.UNDECIDED, "conversation_broke")
+
+    async def _prepare(self, message: StaffMessage) -> Mail | Verdict:
         async with self.database.transaction(DISTRICT) as conn:
             raised = await escalation.one(conn, message.escalation_id)
             items = await escalation.items(conn, message.escalation_id, after=None, limit=LINES)
             school = await staff_messages.school(conn, message.school_id)
         if raised is None:
-            verdict = Verdict(NotificationState.CANCELLED, "nothing_left_to_tell")
-        else:
+            return Verdict(NotificationState.CANCELLED, "nothing_left_to_tell")
+        try:
+            return compose(message, raised, items, self.letterhead, school=school)
+        except UnusableAddress:
+            return Verdict(NotificationState.FAILED, "unusable_address")
+
+    async def _settle_kept(self) -> None:
+        """Writes down what became of mails. What can never be written down is given up: its claim is abandoned."""
+        while self._unsettled:
             try:
-                mail = compose(message, raised, items, self.letterhead, school=school)
-            except ValueError:
-                verdict = Verdict(NotificationState.FAILED, "unusable_address")
-            else:
-                verdict = await connection.send(mail)
-        await self._settle(message, verdict)
+                await self._settle(*self._unsettled[0])
+            except Exception as error:
+                if not is_transient(error):
+                    del self._unsettled[0]
+                raise
+            del self._unsettled[0]
 
     async def _settle(self, message: StaffMessage, verdict: Verdict) -> None:
         state, reason, wait = verdict.state, verdict.reason, None
@@ -148,19 +182,19 @@ def compose(
     """Writes the mail: Russian, then English; ids only, no name of a child or parent.
 
     Raises:
-        ValueError: the address is none.
+        UnusableAddress: the address is none.
     """
     russian, english = _STEPS[raised.step]
     name = school.name or str(raised.school_id)
     written = EmailMessage(policy=SMTP)
     written["From"] = Address(head.sender_name, addr_spec=head.sender)
-    written["To"] = Address(addr_spec=message.address)
+    written["To"] = recipient_address(message.address)
     written["Subject"] = f"24 часа: {russian}, {raised.obligations} ({name})"
     written["Date"] = format_datetime(raised.raised_at)
     written["Message-ID"] = f"<{message.message_id}@{head.sender.rpartition('@')[2]}>"
     written["Auto-Submitted"] = "auto-generated"
     written.set_content(
-        "\n".join(_lines(raised, items, name, (russian, english), ZoneInfo(school.time_zone))), cte="base64"
+        "\n".join(_lines(raised, items, name, (russian, english), zone_of(school.time_zone))), cte="base64"
     )
     return Mail(head.sender, message.address, written.as_bytes())
 

@@ -117,6 +117,8 @@ def figure(
         numbers = (one.in_time, one.late_by_us, one.unmet_by_us, one.late_at_source, one.still_open)
         made.add_row(name, "—" if one.percent is None else f"{one.percent:.2f}", *map(str, numbers))
     out.print(made)
+    if not span.tells_schools:
+        out.print(tr("По школам — за месяц, квартал и учебный год.", "By school: for a month, quarter, school year."))
 
 
 @deadlines_app.command("address")

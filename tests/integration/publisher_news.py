@@ -67,7 +67,7 @@ class Newsroom(District):
         """What became of them."""
         async with self.database.transaction(DISTRICT) as conn:
             outcomes = [Outcome(letter, state, reason, 60) for letter in letters]
-            assert await notifications.settle(conn, self.sender_id, outcomes, self.now) == {
+            assert await notifications.settle(conn, self.sender_id, outcomes, self.now, self.policy) == {
                 letter.notification_id for letter in letters
             }
 

@@ -1,6 +1,7 @@
 """The student's own agreement from 14 to 18: asked for at the birthday, registered, taken back, missed."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import date, timedelta
 from uuid import uuid4
 
@@ -8,14 +9,17 @@ import pytest
 
 from chassis.database import DISTRICT
 from contracts.base import PersonId
+from contracts.values import Decision
 from services.consent import agreements, handlers
 from services.consent.agreements import Round
 from services.consent.app import agreements_due
+from services.consent.model import Answers
 from services.consent.settings import Settings
 from tests.integration.consent_door import an_office
 from tests.integration.consent_office import Office, a_pupil
 from tests.integration.test_consent_registry import DAY, a_student, an_answer
 from tests.support.databases import ServiceDatabases
+from tests.unit.test_consent_document import a_form
 
 NEARLY_14 = date(2012, 11, 26)
 OVER_14 = date(2011, 2, 3)
@@ -147,6 +151,45 @@ async def test_an_agreement_taken_back_closes_every_representatives_consent_at_o
     assert [one.code for one in refused.faults] == ["student_agreement_missing"]
     (again,) = await office.registry.registers(an_answer(mother, pupil.person_id, "С-3", agreed=True))
     assert again.status == "registered"
+
+
+async def test_a_paper_found_late_does_not_override_what_the_student_said_after_it(office):
+    parent, pupil = await _consented(office, OVER_14, agreed=True)
+    signed = office.clock.at + timedelta(hours=1)
+    office.clock.advance(2 * DAY)
+    await _agree(office, pupil, agreed=False)
+    body = {"student_id": str(pupil), "agreed": True, "decided_at": signed.isoformat()}
+
+    answer = await office.post("/v1/agreements", body)
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "older_than_current")
+    other = PersonId(uuid4())
+    await office.registry.knows(
+        a_pupil(parent, other, school_id=office.home, born=OVER_14).model_copy(
+            update={"person_id": pupil, "revision": 2}
+        )
+    )
+    stated = an_answer(other, pupil, "С-2", agreed=True)
+    (refused,) = await office.registry.registers(replace(stated, decided_at=signed))
+    assert [one.code for one in refused.faults] == ["student_agreement_missing"]
+    # Nor does a refusal with the student's words on it.
+    no = replace(stated, answers=Answers(cabinet=Decision.REFUSED), decided_at=signed)
+    assert [one.status for one in await office.registry.registers(no)] == ["registered"]
+    (state,) = await office.registry.rows("SELECT state FROM student_agreements")
+    assert state["state"] == "taken_back"
+    (again,) = await office.registry.registers(replace(stated, document=a_form(number="С-3")))
+    assert again.status == "registered"
+
+
+async def test_a_paper_signed_before_the_student_was_asked_is_taken(office):
+    _, pupil = await _consented(office)
+    office.clock.advance(2 * DAY)
+    signed = office.clock.at
+    office.clock.advance(DAY)
+    assert await _round(office) == Round(1, 0, 0)
+
+    body = {"student_id": str(pupil), "agreed": True, "decided_at": signed.isoformat()}
+    assert (await office.post("/v1/agreements", body)).json() == {"status": "registered"}
 
 
 async def test_what_was_stated_before_14_does_not_count_at_14(office):

@@ -13,11 +13,12 @@ import pytest
 
 from chassis.clock import FixedClock
 from chassis.database import DISTRICT, Database
-from contracts.base import PersonId, SchoolId
+from contracts.base import PersonId, SchoolId, StudentId
 from contracts.invitation_issued import InvitationIssued, code_digest
 from services.cabinet.handlers import Doors, Refusal, Refused, join, person_of_session
 from services.cabinet.passwords import Passwords
-from services.consent import replay
+from services.consent import erasing, replay
+from services.consent.model import Withdrawal
 from tests.browser.cabinet_world import PASSWORD, World, settings_for
 from tests.integration.consent_door import CABINET, an_office
 from tests.integration.consent_office import COURT, Office, a_parent, a_pupil, pair_of
@@ -234,7 +235,44 @@ async def test_erasing_a_person_forgets_the_invitation(office):
 
     await office.registry.erases(parent)
 
-    assert await office.registry.rows("SELECT FROM invitations") == []
+    (left,) = await office.registry.rows(
+        "SELECT code_sha256, expires_at = issued_at AS over, issued_by FROM invitations"
+    )
+    assert tuple(left) == (b"", True, None)
+    told = len(await office.invitations())
+    await replay.replay(office.registry.database)
+    assert len(await office.invitations()) == told
+
+
+async def _gone_from_the_journal(office: Office, parent: PersonId, pupil: PersonId) -> None:
+    await office.registry.erases(parent)
+    await office.registry.knows(a_parent(parent), a_pupil(parent, school_id=office.home, student_id=pupil, revision=2))
+
+
+async def _withdrawn_and_carried_out(office: Office, parent: PersonId, pupil: PersonId) -> None:
+    await office.registry.registers(Withdrawal(parent, StudentId(pupil)))
+    office.clock.advance(30 * DAY)
+    assert await erasing.carry_out_due(office.registry.database, office.clock) == 1
+    assert [row["code_sha256"] for row in await office.registry.rows("SELECT * FROM invitations")] == [b""]
+
+
+@pytest.mark.parametrize("erased", [_gone_from_the_journal, _withdrawn_and_carried_out])
+async def test_who_consents_again_after_an_erasure_gets_a_code_that_the_cabinet_takes(office, doors, erased):
+    parent, pupil = await _pair(office)
+    cabinet = World(doors.database, doors.clock)
+    await office.registry.registers(an_answer(parent, pupil, "С-1"))
+    await _receipt(office, parent, pupil)
+    await cabinet.tell(*await office.invitations())
+    await erased(office, parent, pupil)
+    office.clock.advance(DAY)
+    await office.registry.registers(an_answer(parent, pupil, "С-2"))
+
+    code = await _receipt(office, parent, pupil)
+    first, again = await office.invitations()
+    await cabinet.tell(again)
+
+    assert again.event_id() != first.event_id()
+    assert await person_of_session(doors, await _join(doors, code)) == parent
 
 
 # -- the cabinet

@@ -38,6 +38,14 @@ def _later(event: PersonChanged, revision: int, *representatives: PersonId, **ch
     return a_student(*representatives, revision=revision, **values)  # type: ignore[arg-type]
 
 
+async def test_an_upgrade_makes_every_student_be_learned_anew_with_the_next_replay(service_database, tmp_path):
+    await service_database.migrated_below("consent", 2, tmp_path)
+    async with service_database.as_superuser("consent") as conn:
+        await conn.execute("INSERT INTO students VALUES ($1, $2, NULL, 7)", uuid4(), uuid4())
+        assert "consent/0002_registry.sql" in await service_database.upgraded("consent")
+        assert await conn.fetchval("SELECT array_agg(revision) FROM students") == [0]
+
+
 async def test_the_end_of_authority_ends_the_consent_and_is_told(registry):
     mother, father = PersonId(uuid4()), PersonId(uuid4())
     student = a_student(mother, father)

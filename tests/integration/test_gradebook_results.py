@@ -5,14 +5,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
+
 from chassis.database import DISTRICT, Database
 from contracts.base import Event, PersonId, ResultId, SchoolId, StudentId
+from contracts.exam_result_recorded import ExamResultRecorded
 from contracts.final_grade_set import FinalGradeSet
 from contracts.mark_recorded import MarkRecorded
 from contracts.result_disclosed import Disclosure, ResultDisclosed
 from contracts.values import Route
 from services.cabinet.handlers import visible_results
-from services.gradebook import handlers, metrics, queries
+from services.gradebook import erasing, handlers, metrics, queries
+from services.gradebook import replay as replaying
 from services.gradebook.app import watch
 from services.gradebook.handlers import Sender
 from services.gradebook.records import FinalGradeRecord, MarkRecord, Record, RecordKind
@@ -241,6 +245,27 @@ async def test_replay_tells_the_same_events_again_in_the_order_of_dependence(dis
         assert before[event.event_id()] == event.to_json()
     corrected = last(told, FinalGradeSet, result_id=await district.id_of("final_grade", "g1"))
     assert corrected.revision == 2
+
+
+async def test_replay_tells_no_marks_and_results_of_who_was_erased_and_goes_on_to_the_end(
+    district: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kinds = (MarkRecorded, FinalGradeSet, ExamResultRecorded)
+    before = [event for event in await _everything(district) if isinstance(event, kinds)]
+    gone = await district.id_of("person", "s1")
+    async with district.database.transaction(DISTRICT) as conn:
+        await erasing.erase_person(conn, gone, district.clock.at)
+    await district.told()
+    # A page for each event: one that only lacks the erased must not be taken for the last.
+    monkeypatch.setattr(replaying, "PAGE", 1)
+    await replay(district.database)
+
+    told = [event for event in await district.told() if isinstance(event, kinds)]
+    assert {event.event_id() for event in told} == {event.event_id() for event in before if event.student_id != gone}
+    assert {type(event) for event in before if event.student_id == gone} == set(kinds)
+    assert told != []
+    kept = await district.rows("SELECT count(*) AS marks FROM marks WHERE student_id = $1", gone)
+    assert kept[0]["marks"] > 0
 
 
 async def _everything(journal: Journal) -> list[Event]:

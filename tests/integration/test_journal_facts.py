@@ -17,7 +17,7 @@ from contracts.recommendation_changed import RecommendationChanged
 from contracts.study_group_changed import StudyGroupChanged
 from contracts.substitution_changed import SubstitutionChanged
 from contracts.timetable_changed import TimetableChanged
-from services.gradebook import fact_tables
+from services.gradebook import erasing, fact_tables
 from services.gradebook.fact_tables import FactTable
 from services.gradebook.records import RecordKind
 from services.gradebook.rejections import Code
@@ -245,6 +245,20 @@ async def test_a_replay_tells_every_aggregate_again_under_the_same_ids(kept: Jou
         AttendanceRecorded: 2,
     }
     assert before <= {event.event_id() for event in events}
+
+
+async def test_a_replay_tells_nothing_about_who_was_erased(kept: Journal) -> None:
+    gone = await kept.id_of("person", "s1")
+    about = (AttendanceRecorded, RecommendationChanged)
+    before = [event for event in await kept.told() if isinstance(event, about)]
+    assert {type(event) for event in before if event.student_id == gone} == set(about)
+    async with kept.database.transaction(DISTRICT) as conn:
+        await erasing.erase_person(conn, gone, kept.clock.at)
+    await kept.told()
+    await replay(kept.database)
+
+    told = [event for event in await kept.told() if isinstance(event, about)]
+    assert {event.event_id() for event in told} == {event.event_id() for event in before if event.student_id != gone}
 
 
 @pytest.mark.parametrize("kind", list(TABLES), ids=str)

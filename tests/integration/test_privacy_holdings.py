@@ -114,6 +114,9 @@ async def test_the_copy_is_written_for_programs_and_for_people(
         service: await exporting.held_by(district.open[service], service, district.child, access_log.OPERATOR)
         for service in exporting.HOLDINGS
     }
+    left = tmp_path / "copy" / exporting.JSON
+    left.parent.mkdir()
+    left.touch(mode=0o644)
     files = exporting.write(tmp_path / "copy", district.child, copy, NOW)
 
     data, paper = (path.read_bytes() for path in files)

@@ -200,13 +200,32 @@ async def test_the_public_figure_needs_no_sign_in_and_tells_nothing_of_few(distr
     await count(district)
     client = await a_client(district, None)
     del client.headers["Authorization"]
-    few = await get(client, "/public/figure", span="day", on="2026-10-24")
+    few = await get(client, "/public/figure", span="month", on="2026-10-24")
     assert few["district"]["not_told"] == "few"
     assert few["schools"][0]["in_time"] is None
     await district.tell(family.grade(uuid4()))
     await count(district)
     told = await get(client, "/public/figure", span="day", on="2026-10-24")
     assert (told["district"]["percent"], told["district"]["in_time"], told["district"]["still_open"]) == (100, 6, 6)
+
+
+async def test_no_form_of_the_public_figure_tells_a_schools_day(district):
+    family = await district.known_family()
+    for _ in range(4):
+        await district.tell(family.grade(uuid4()))
+    await count(district)
+    client = await a_client(district, None)
+    for more in ("", f"&school_id={district.school_id}"):
+        day = f"/public/figure?span=day&on=2026-10-24{more}"
+        told = (await client.get(f"{day}&format=json")).json()
+        assert (told["district"]["still_open"], told["schools"]) == (12, [])
+        assert len(list(csv.reader(io.StringIO((await client.get(f"{day}&format=csv")).text)))) == 2
+        page = (await client.get(f"{day}&format=html&lang=ru")).text
+        assert "Школа № 1" not in page
+        assert "только за месяц, квартал и учебный год" in page
+        month = (await client.get(f"/public/figure?span=month&on=2026-10-24&format=html{more}")).text
+        assert "Школа № 1" in month
+        assert "только за месяц" not in month
 
 
 async def test_the_public_figure_is_a_page_in_two_languages_and_a_table(district):
@@ -216,11 +235,11 @@ async def test_the_public_figure_is_a_page_in_two_languages_and_a_table(district
         await district.tell(family.grade(uuid4()))
     await count(district)
     client = await a_client(district, None)
-    page = await client.get("/public/figure?span=day&on=2026-10-24", headers={"Accept": "text/html"})
+    page = await client.get("/public/figure?span=month&on=2026-10-24", headers={"Accept": "text/html"})
     assert page.headers["content-type"].startswith("text/html")
     assert 'lang="ru"' in page.text
     assert "&lt;b&gt;Школа" in page.text
     assert 'lang="en"' in (await client.get("/public/figure?format=html&lang=en")).text
-    rows = list(csv.reader(io.StringIO((await client.get("/public/figure?format=csv&span=day&on=2026-10-24")).text)))
+    rows = list(csv.reader(io.StringIO((await client.get("/public/figure?format=csv&span=month&on=2026-10-24")).text)))
     assert rows[2][1].startswith("'=1+1")
     assert rows[2][7] == "12"

@@ -140,6 +140,33 @@ async def test_everything_can_be_counted_anew(district):
     assert await counted(district, Span.SCHOOL_YEAR) == before
 
 
+async def test_an_upgrade_counts_what_was_there_before_the_figure(service_database: ServiceDatabases, tmp_path):
+    await service_database.migrated_below("publisher", 8, tmp_path)
+    async with service_database.as_superuser("publisher") as conn:
+        await conn.execute(
+            "INSERT INTO obligations (result_id, value_revision, recipient_id, obligation_id, student_id, school_id,"
+            " obtained_at, recorded_at, opened_at, due_at, route, ask_paper_at) SELECT gen_random_uuid(), 1,"
+            " gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), $1, $2, $2, $2, $3, 'paper', $2"
+            " FROM generate_series(1, 12)",
+            uuid4(),
+            START,
+            START + 24 * HOUR,
+        )
+    assert "publisher/0008_enforcement.sql" in await service_database.upgraded("publisher")
+    assert await counted(District(await service_database("publisher"))) == Counts(still_open=12)
+
+
+async def test_of_a_day_only_the_district_is_told_and_of_longer_spans_its_schools_too(district):
+    family = await district.known_family()
+    for days in range(4):
+        await district.tell(family.grade(uuid4(), obtained=START - timedelta(days=days)))
+    await counted(district)
+    for span in Span:
+        made = await figure(district.database, district.clock, span, DAY)
+        assert made.district.total == (3 if span is Span.DAY else 12)
+        assert [one.counts.total for one in made.schools] == ([] if span is Span.DAY else [12])
+
+
 async def test_however_many_ask_the_database_is_asked_once(district):
     family = await district.known_family()
     await district.tell(family.grade(uuid4()))

@@ -29,6 +29,7 @@ from services.publisher.domain.ledger_faults import Break
 from services.publisher.explaining import explain
 from services.publisher.ledger_roots import LedgerRoots, load_signer
 from services.publisher.settings import Settings
+from sutki import console
 from sutki.commands.keys import keys_app
 from sutki.commands.proof import _KINDS, ledger_app
 from tests.integration.publisher_district import HOUR, SECOND, START, District, Family
@@ -473,6 +474,8 @@ def run(group: str, *arguments: str, **variables: str) -> Any:
 async def at_the_desk(service_database: ServiceDatabases, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SUTKI_PUBLISHER_DATABASE_URL", (await service_database.urls("publisher")).app)
     monkeypatch.setenv("SUTKI_KAFKA_BOOTSTRAP", "unused")
+    for terminal in (console.out, console.err):
+        monkeypatch.setattr(terminal, "width", 400)
 
 
 @pytest.mark.usefixtures("at_the_desk")

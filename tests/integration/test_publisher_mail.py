@@ -15,6 +15,7 @@ from contracts.values import Decision
 from services.publisher.domain.policy import Policy
 from services.publisher.domain.preferences import NO_QUIET
 from services.publisher.domain.states import NotificationState
+from services.publisher.falling_back import Fallback
 from services.publisher.mail.compose import Mail
 from services.publisher.mail.listing import list_mails, resolve_undecided
 from services.publisher.mail.smtp import MailConnection, Server, Verdict
@@ -333,6 +334,39 @@ async def test_the_operator_decides_what_is_undecided(district, server, sink):
     assert not await resolve_undecided(district.database, listed.notification_id, resend=True, clock=district.clock)
     await send_all(sender)
     assert sink.mails[0]["Message-ID"] == f"<{listed.notification_id}@example.org>"
+
+
+async def test_what_the_operator_resends_after_its_time_is_sent_and_does_not_fall_at_once(sleepless, server, sink):
+    family = await sleepless.known_family(email=ADDRESS)
+    await shown(sleepless, family, uuid4())
+    await sleepless.advance(11 * MINUTE)
+    sender = a_sender(sleepless, server)
+    await sender._claim()
+    await sleepless.advance(5 * HOUR)
+    await sender.list_abandoned()
+    (listed,) = await list_mails(sleepless.database)
+    (row,) = await sleepless.query("SELECT fall_at FROM notifications")
+    assert row["fall_at"] < sleepless.now
+    assert await resolve_undecided(sleepless.database, listed.notification_id, resend=True, clock=sleepless.clock)
+    await sleepless.advance(29 * MINUTE)
+    assert await Fallback(sleepless.database, sleepless.clock, sleepless.policy).fall() == 0
+    await send_all(sender)
+    assert sink.mails[0]["Message-ID"] == f"<{listed.notification_id}@example.org>"
+    assert await mail_states(sleepless) == [("sent", None)]
+
+
+async def test_a_resent_mail_that_has_no_next_channel_gets_none(sleepless, server):
+    family = await sleepless.known_family(email=ADDRESS)
+    await shown(sleepless, family, uuid4())
+    await sleepless.advance(11 * MINUTE)
+    sender = a_sender(sleepless, server)
+    await sender._claim()
+    await sleepless.query("UPDATE notifications SET fall_at = NULL RETURNING 1")
+    await sleepless.advance(5 * HOUR)
+    await sender.list_abandoned()
+    (listed,) = await list_mails(sleepless.database)
+    assert await resolve_undecided(sleepless.database, listed.notification_id, resend=True, clock=sleepless.clock)
+    assert await sleepless.query("SELECT 1 FROM notifications WHERE state = 'retry' AND fall_at IS NULL")
 
 
 class LosesTheDatabase(MailConnection):

@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import httpx
 import pytest
 
 from chassis.auth import create_client
-from chassis.database import DISTRICT
+from chassis.database import DISTRICT, Database
 from chassis.service import Service
 from contracts.values import Decision
+from services.publisher import metrics
 from services.publisher.mail.api import make_mail_router
-from services.publisher.mail.bouncing import Patience
+from services.publisher.mail.bouncing import Patience, Taken, Way
 from services.publisher.mail.intake import Intake, MailboxWatch
 from services.publisher.mail.mailbox import Imap, Maildir
 from services.publisher.mail.public import Limiter, make_unsubscribe_router
@@ -176,6 +178,30 @@ async def test_a_report_about_a_mail_that_never_was_changes_nothing(district, se
     assert await mail_states(district) == [("queued", None)]
 
 
+async def test_a_report_about_a_mail_whose_address_is_forgotten_is_held_against_nobody(district, server):
+    family = await district.known_family(email=ADDRESS)
+    number = await a_sent_mail(district, server, family)
+    async with district.database.transaction(DISTRICT) as conn:
+        await mail.forget_before(conn, district.now + DAY, 100)
+    assert await an_intake(district).take(a_report(number, recipient="victim@example.org"), "mailbox") == "unknown"
+    assert await mail_states(district) == [("sent", None)]
+    assert await suppressed(district) == []
+    assert await district.query("SELECT 1 FROM bounces") == []
+
+
+async def test_a_report_names_no_address_for_a_mail_of_which_nobody_knows_whether_it_was_sent(district, server, sink):
+    family = await district.known_family(email=ADDRESS)
+    sink.drop_after_data = True
+    await shown(district, family, uuid4())
+    await district.advance(11 * MINUTE)
+    await send_all(a_sender(district, server))
+    (row,) = await district.query("SELECT notification_id FROM notifications WHERE state = 'undecided'")
+    intake, report = an_intake(district), a_report(row["notification_id"], recipient="victim@example.org")
+    assert [await intake.take(report, "mailbox") for _ in range(2)] == ["noted", "repeated"]
+    assert await mail_states(district) == [("failed", "bounced_5.1.1")]
+    assert await suppressed(district) == []
+
+
 async def test_a_late_bounce_is_not_held_against_the_new_address(district, server, sink):
     family = await district.known_family(email=ADDRESS)
     number = await a_sent_mail(district, server, family)
@@ -247,6 +273,44 @@ async def test_a_maildir_is_emptied_of_bounces_and_keeps_what_is_none(district, 
     assert await watch.take_new() == 0
 
 
+class Stumbles(Intake):
+    """Over a message that reads `stumble`, as over a fault that nobody has thought of."""
+
+    async def take(self, raw: bytes, way: Way, envelope_to: str | None = None) -> Taken:
+        if raw == b"stumble":
+            raise LookupError("unknown encoding: foo")
+        return await super().take(raw, way, envelope_to)
+
+
+async def test_a_message_that_breaks_its_reader_is_kept_and_those_behind_it_are_taken(district, server, tmp_path: Path):
+    family = await district.known_family(email=ADDRESS)
+    folder = a_maildir(tmp_path / "bounces")
+    (folder / "new" / "1.a").write_bytes(b"stumble")
+    (folder / "new" / "2.b").write_bytes(a_report(await a_sent_mail(district, server, family)))
+    counted = metrics.BOUNCES.labels("other")
+    before = counted._value.get()
+    watch = MailboxWatch(Maildir(folder), Stumbles(district.database, district.clock, (DOMAIN,)))
+    assert await watch.take_new() == 2
+    assert await suppressed(district) == [("address", "5.1.1")]
+    assert [one.name for one in (folder / "cur").iterdir()] == ["1.a:2,S"]
+    assert counted._value.get() - before == 1
+
+
+async def test_while_the_database_is_away_every_message_stays_where_it_is(
+    district, server, tmp_path: Path, service_database
+):
+    family = await district.known_family(email=ADDRESS)
+    folder = a_maildir(tmp_path / "bounces")
+    (folder / "new" / "1.a").write_bytes(a_report(await a_sent_mail(district, server, family)))
+    urls = await service_database.urls("publisher")
+    lost = await Database.connect(urls.app, application_name="test.lost")
+    await lost.close()
+    watch = MailboxWatch(Maildir(folder), Intake(lost, district.clock, (DOMAIN,)))
+    with pytest.raises(asyncpg.InterfaceError):
+        await watch.take_new()
+    assert [one.name for one in (folder / "new").iterdir()] == ["1.a"]
+
+
 async def test_an_imap_mailbox_is_emptied_of_bounces_and_keeps_what_is_none(district, server):
     family = await district.known_family(email=ADDRESS)
     number = await a_sent_mail(district, server, family)
@@ -304,8 +368,13 @@ async def test_the_hook_takes_nothing_from_strangers_or_schools_and_says_what_is
         answer = await client.post("/v1/bounces", json=body)
         assert answer.status_code == 422
         assert answer.json()["errors"][0]["pointer"] == pointer
-    answer = await client.post("/v1/bounces", content=b"Hello", headers={"Content-Type": "message/rfc822"})
-    assert (answer.status_code, answer.json()["code"]) == (422, "no_bounce")
+    hostile = (
+        b"Content-Type: message/delivery-status\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+        b"Content-Type: text/plain; charset=foo\r\n\xff\xfe"
+    )
+    for content in (b"Hello", hostile):
+        answer = await client.post("/v1/bounces", content=content, headers={"Content-Type": "message/rfc822"})
+        assert (answer.status_code, answer.json()["code"]) == (422, "no_bounce")
 
 
 async def test_the_cabinet_learns_that_an_address_takes_nothing(district, server):
@@ -394,9 +463,18 @@ async def test_a_token_that_we_did_not_make_is_refused(district, token):
 
 async def test_too_many_requests_are_told_to_wait(district):
     client = anybody(district, Limiter(rate=0.001, reserve=2))
-    answers = [await client.post("/unsubscribe/x") for _ in range(3)]
-    assert [one.status_code for one in answers] == [404, 404, 429]
+    page = f"/unsubscribe/{TOKENS.make(uuid4(), uuid4())}"
+    answers = [await client.post(page) for _ in range(3)]
+    assert [one.status_code for one in answers] == [200, 200, 429]
     assert answers[-1].headers["retry-after"] == "10"
+    assert (await client.get(page)).status_code == 429
+
+
+async def test_requests_without_a_true_token_use_up_nothing_that_a_real_click_needs(district):
+    client = anybody(district, Limiter(rate=0.001, reserve=1))
+    rubbish = [await client.request(method, "/unsubscribe/x") for method in ("GET", "POST") for _ in range(3)]
+    assert {one.status_code for one in rubbish} == {404}
+    assert (await client.post(f"/unsubscribe/{TOKENS.make(uuid4(), uuid4())}")).status_code == 200
 
 
 async def test_mails_go_again_when_their_recipient_says_so_in_the_cabinet(district, server, sink):

@@ -141,6 +141,21 @@ async def test_a_connection_that_breaks_before_the_message_is_tried_once_more_at
     assert len(sink.mails) == 2
 
 
+async def test_a_kept_connection_that_breaks_late_is_no_reason_to_send_on_a_consent_looked_at_long_ago(
+    district, server, sink
+):
+    await mails_wait(district, "a@one.example", "b@two.example")
+    sender, connection = a_sender(district, server, claim_batch=1), MailConnection(server)
+    await sender.send_due(connection)
+    sink.drop_at_rcpt, sink.delay_seconds = 1, 1.2
+    await send_all(sender, connection)
+    assert await mail_states(district) == [("sent", None), ("retry", "connection_lost")]
+    sink.delay_seconds = 0.0
+    await to_the_next(district)
+    await send_all(sender, connection)
+    assert sink.recipients == ["a@one.example", "b@two.example"]
+
+
 async def test_a_connection_that_breaks_after_the_message_leaves_one_mail_undecided_and_harms_no_other(
     district, server, sink
 ):

@@ -199,6 +199,22 @@ async def test_a_groups_homework_concerns_its_present_members_only_or_those_it_i
     assert [one.student_id for one in await room.sent()] == [other.student]
 
 
+async def test_homework_that_is_given_to_others_while_its_message_waits_is_not_told_to_the_former_child(room):
+    family, other, group, elsewhere = await a_family(room), await a_family(room), uuid4(), uuid4()
+    await room.report(room.group(group, family.student, other.student), room.group(elsewhere, other.student))
+    alone, moved = uuid4(), uuid4()
+    await room.report(room.homework(group, alone, "одному", family.student), room.homework(group, moved, "классу"))
+    await room.report(room.homework(group, uuid4(), "всем"))
+    await room.to_local(19)
+    await room.digested()
+    await room.report(
+        room.homework(group, alone, "другому", other.student, revision=2),
+        room.homework(elsewhere, moved, "другим", revision=2),
+    )
+    by_student = {one.student_id: sorted(text for _, text in told([one])) for one in await room.sent()}
+    assert by_student == {family.student: ["всем"], other.student: ["всем", "другим"]}
+
+
 async def test_a_closed_group_has_nobody(room):
     family, group = await a_family(room), uuid4()
     await room.report(room.group(group, family.student))

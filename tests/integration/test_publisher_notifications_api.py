@@ -17,6 +17,7 @@ from services.publisher.api_notifications import make_notifications_router
 from services.publisher.domain.preferences import Channel, Kind, Mode
 from services.publisher.domain.states import NotificationState
 from services.publisher.settings import Settings
+from sutki import console
 from sutki.commands.notifications import notifications_app
 from tests.integration.publisher_district import SECOND, Family
 from tests.integration.publisher_news import Newsroom
@@ -246,6 +247,8 @@ def run(*arguments: str) -> Any:
 async def at_the_desk(service_database: ServiceDatabases, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SUTKI_PUBLISHER_DATABASE_URL", (await service_database.urls("publisher")).app)
     monkeypatch.setenv("SUTKI_KAFKA_BOOTSTRAP", "unused")
+    for terminal in (console.out, console.err):
+        monkeypatch.setattr(terminal, "width", 400)
 
 
 @pytest.mark.usefixtures("at_the_desk")

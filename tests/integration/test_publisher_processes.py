@@ -293,6 +293,35 @@ async def test_the_timers_read_their_own_indexes_however_long_the_history_is(
 
 
 @pytest.mark.parametrize("analysed", [False, True])
+async def test_messages_are_counted_by_indexes_however_many_were_sent(
+    district, service_database: ServiceDatabases, analysed
+):
+    await district.known_family()
+    states = {"queued": 3, "retry": 4, "claimed": 5, "undecided": 6, "failed": 200, "cancelled": 7, "sent": 30_000}
+    async with service_database.as_superuser("publisher") as conn:
+        for state, number in states.items():
+            await conn.execute(
+                "INSERT INTO notifications (notification_id, school_id, student_id, recipient_id, channel, state,"
+                " result_ids, value_revisions, queued_at, send_after, claimed_at, settled_at) SELECT gen_random_uuid(),"
+                " gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'email', $1, '{}', '{}', $2, $2, $2, $2"
+                " FROM generate_series(1, $3::int)",
+                state,
+                START,
+                number,
+            )
+        if analysed:
+            await conn.execute("ANALYZE notifications")
+    plan = await plan_of(district, board._MESSAGES)
+    assert "Seq Scan" not in plan, plan
+    for index in ("notifications_due", "notifications_claimed", "notifications_listed"):
+        assert index in plan, plan
+    async with district.database.transaction(DISTRICT) as conn:
+        counted = await board.messages_by_state(conn)
+    unsettled = ("queued", "retry", "claimed", "undecided", "failed")
+    assert counted == {("email", state): states[state] for state in unsettled}
+
+
+@pytest.mark.parametrize("analysed", [False, True])
 async def test_a_batch_looks_its_obligations_up_by_their_key(district, service_database: ServiceDatabases, analysed):
     await a_long_history(district, service_database)
     if analysed:

@@ -4,14 +4,15 @@ import asyncio
 from datetime import timedelta
 from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 
-from chassis.database import DISTRICT
+from chassis.database import DISTRICT, Database
 from services.publisher.domain.escalation import Ladder
 from services.publisher.domain.letters import Backoff
 from services.publisher.escalating import Escalations
-from services.publisher.mail.compose import Letterhead
-from services.publisher.mail.smtp import Server
+from services.publisher.mail.compose import Letterhead, Mail
+from services.publisher.mail.smtp import MailConnection, Server, Verdict
 from services.publisher.queries import escalation as queries
 from services.publisher.queries import staff_messages
 from services.publisher.queries.escalation import Address
@@ -76,6 +77,53 @@ async def test_what_cannot_be_delivered_now_is_tried_again_and_then_failed(distr
     with pytest.raises(OSError):  # noqa: PT011 - whatever the system says of a closed port
         await mails.send_due()
     assert await states(district) == [("queued", None)], "nothing is claimed while no server is there"
+
+
+class LosesTheDatabase(MailConnection):
+    """A connection to the mail server in the moment in which the database goes away: after its 250."""
+
+    def __init__(self, server: Server, database: Database) -> None:
+        super().__init__(server)
+        self._database = database
+
+    async def send(self, mail: Mail) -> Verdict:
+        verdict = await super().send(mail)
+        await self._database.close()
+        return verdict
+
+
+async def test_a_database_that_goes_away_leaves_no_claimed_mail_undecided(
+    district, mail_sink: MailSink, service_database
+):
+    async with district.database.transaction(DISTRICT) as conn:
+        await queries.add_address(
+            conn, Address(uuid4(), district.school_id, "secretary", "deputy@school.example"), START
+        )
+    await a_message(district)
+    mails = sender(district, mail_sink.host, mail_sink.port)
+    urls = await service_database.urls("publisher")
+    mails.database = await Database.connect(urls.app, application_name="test.lost")
+    mails._connection = LosesTheDatabase(mails.server, mails.database)
+    with pytest.raises(asyncpg.InterfaceError):
+        await mails.send_due()
+    assert await states(district) == [("claimed", None)] * 2
+    mails.database, mails._connection = district.database, None
+    await mails.send_due()
+    assert sorted(await states(district)) == [("retry", "not_prepared"), ("sent", None)]
+    await district.advance(HOUR)
+    await mails.send_due()
+    assert [state for state, _ in await states(district)] == ["sent"] * 2
+    assert len(await mail_sink.messages()) == 2
+
+
+@pytest.mark.parametrize("zone", ["Mars/Base", "../etc/passwd"], ids=["unknown", "no name"])
+async def test_a_time_zone_that_is_not_known_here_stops_no_mail(district, mail_sink: MailSink, zone):
+    await a_message(district)
+    await district.query("UPDATE schools SET time_zone = $1 RETURNING 1", zone)
+    await sender(district, mail_sink.host, mail_sink.port).send_due()
+    assert await states(district) == [("sent", None)]
+    (listed,) = await mail_sink.messages()
+    assert "24.10.2026 14:00" in (await mail_sink.message(listed["id"]))["text"], "Moscow's, as everywhere else"
 
 
 async def test_many_senders_send_each_mail_once(district, mail_sink: MailSink):

@@ -220,6 +220,45 @@ async def test_a_retry_keeps_the_quiet_hours(room):
     assert row["send_after"] == room.now
 
 
+async def test_a_retry_that_quiet_hours_put_off_does_not_fall_before_it_is_tried(room):
+    family = await a_family(room, push=False)
+    await room.to_local(20, 30)
+    await shown(room, family, uuid4())
+    await room.to_local(20, 59)
+    await room.settle(await room.claim(), NotificationState.RETRY, "421")
+    await room.to_local(6, 59, days=1)
+    await room.fall()
+    (row,) = await room.query("SELECT state, fall_at, deadline_at FROM notifications")
+    await room.to_local(7)
+    assert row["state"] == "retry"
+    assert row["fall_at"] == room.policy.fall_at(room.now, row["deadline_at"]) == room.now + 2 * HOUR
+    assert len(await room.claim()) == 1
+
+
+async def test_a_retry_that_waits_for_no_quiet_hours_falls_when_it_would_have(room):
+    family = await a_family(room, push=False)
+    await shown(room, family, uuid4())
+    await room.advance(10 * MINUTE)
+    letters = await room.claim()
+    (before,) = await room.query("SELECT fall_at FROM notifications")
+    await room.settle(letters, NotificationState.RETRY, "421")
+    (after,) = await room.query("SELECT fall_at FROM notifications")
+    assert after["fall_at"] == before["fall_at"]
+
+
+async def test_a_deadline_breaks_the_quiet_hours_of_a_retry_as_early_as_those_of_a_first_attempt(room):
+    family, result = await a_family(room, push=False), uuid4()
+    obtained = room.now - 9 * HOUR  # 5 o'clock in the morning
+    await room.tell(family.grade(result, obtained=obtained, recorded=obtained))
+    await room.to_local(20, 30)
+    await room.tell(family.visible(result, family.mother, at=room.now))
+    await room.to_local(20, 59)
+    await room.settle(await room.claim(), NotificationState.RETRY, "421")
+    (row,) = await room.query("SELECT send_after FROM notifications")
+    await room.to_local(4, 30, days=1)
+    assert row["send_after"] == room.now
+
+
 async def test_every_state_is_in_the_log_with_its_instant_channel_and_reason(room):
     family = await a_family(room, push=False)
     await shown(room, family, uuid4())

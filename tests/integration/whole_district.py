@@ -171,6 +171,11 @@ class WholeDistrict:
 
     async def consents(self, number: str = "С-1", **said: Decision) -> None:
         """The mother decides for the child; without words, she gives everything."""
+        async with self.consent() as conn:
+            await self.registers_consent(conn, number, **said)
+
+    async def registers_consent(self, conn: Connection, number: str, **said: Decision) -> None:
+        """The same in a transaction of the caller's."""
         answers = Answers(
             **(said or dict.fromkeys(("cabinet", "email", "push"), Decision.GIVEN)),
         )
@@ -182,8 +187,7 @@ class WholeDistrict:
             a_form(number=number, consenter_name=" ".join(MOTHER_NAMES), on_behalf_of=" ".join(CHILD_NAMES)),
             email_address=ADDRESS if answers.email is Decision.GIVEN else None,
         )
-        async with self.consent() as conn:
-            await consent_handlers.register_decision(conn, answer, clock=self.clock, policy=Policy())
+        await consent_handlers.register_decision(conn, answer, clock=self.clock, policy=Policy())
 
     async def withdraws(self, number: str = "О-1") -> None:
         """The mother takes it all back."""

@@ -2,7 +2,7 @@
 
 - I2: nobody is shown or sent anything without a consent that was in force a moment ago, and silence closes.
 - I3: whatever is owed is available by its deadline, or on request by four hours before it, or counted as late by whom.
-- I4: duplicates, and another order among the topics, end in the same state.
+- I4: duplicates, and another order among the topics, end in the same state (`_order_matters` names what is excepted).
 - I5: each availability has one entry in the ledger, with a ground that was in force; the chain holds.
 """
 
@@ -165,13 +165,21 @@ class Diary(RuleBasedStateMachine):
         if self.down:
             return
         order = data.draw(st.permutations([name for name, some in self.pending.items() for _ in some]))
-        ends = any(apply.event.authority == "ended" for apply in self.pending["consent"])  # type: ignore[attr-defined]
-        if self.pending["person"] or ends or self.publisher.tables.early:
-            # Who is owed a result follows from who had authority when it came, and what was seen before counts if the
-            # screen was open then: that is no mere order of delivery.
+        if self._order_matters():
             order = sorted(order, key=list(self.pending).index)
         again = [data.draw(st.sampled_from(self.past)) for _ in range(duplicates) if self.past]
         self._deliver(order, again, crash=crash)
+
+    def _order_matters(self) -> bool:
+        """What is no mere order of delivery, but changes what was owed to whom, or met, at some moment.
+
+        Who had authority when a result came is owed it; what the cabinet told before counts if the screen was open
+        when the result came; and what was met before its correction came is met, and otherwise superseded.
+        """
+        told = [one.event for one in self.pending["consent"]]  # type: ignore[attr-defined]
+        authority = any(one.authority == "ended" for one in (*told, *self.publisher.tables.consents.values()))
+        corrects = any(one.corrects for one in self.pending["results"])  # type: ignore[attr-defined]
+        return bool(self.pending["person"] or authority or corrects or self.publisher.tables.early)
 
     @rule(span=SPANS)
     def tick(self, span: timedelta) -> None:
@@ -241,7 +249,12 @@ class Diary(RuleBasedStateMachine):
 
     def _result(self, result: Any) -> None:
         self.cabinet.result_recorded(result, self.now)
-        self.pending["results"].append(lambda publisher, now: publisher.result_recorded(result, now))
+
+        def apply(publisher: Publisher, now: datetime) -> None:
+            publisher.result_recorded(result, now)
+
+        apply.corrects = result.value_revision > 1 or result.state == "withdrawn"  # type: ignore[attr-defined]
+        self.pending["results"].append(apply)
 
     def _deliver_all(self) -> None:
         self._deliver([name for name, some in self.pending.items() for _ in some], [], crash=False)
@@ -374,13 +387,11 @@ class Diary(RuleBasedStateMachine):
                     and not self.pending["consent"]
                 ):
                     assert self._recently_allowed(row.it.recipient_id, self.now), "I2: owed on a screen that is closed"
-            for at, person, _ in publisher.sent:
-                if at == self.now:
-                    assert self._recently_allowed(person, at), "I2: sent without consent"
-                    consent = publisher.tables.consents.get(person)
-                    given = consent is not None and consent.decisions.email == "given"
-                    assert given, "I2: sent without consent for e-mail"
-            publisher.sent = [one for one in publisher.sent if one[0] == self.now]
+            for at, person, consent in publisher.sent:
+                assert self._recently_allowed(person, at), "I2: sent without consent"
+                given = consent is not None and consent.decisions.email == "given"
+                assert given, "I2: sent without consent for e-mail"
+            publisher.sent = []
 
     def _nothing_is_later_than_it_may_be(self) -> None:
         for row in self.publisher.tables.rows.values():

@@ -85,8 +85,8 @@ class Publisher:
         self.school_id, self.student_id, self.policy = school_id, student_id, policy
         self.tables = Tables(head=Head.start(school_id))
         self.stale_since: datetime | None = None
-        self.sent: list[tuple[datetime, UUID, tuple[Version, ...]]] = []
-        """What left by mail."""
+        self.sent: list[tuple[datetime, UUID, ConsentChanged | None]] = []
+        """What left by mail: when, to whom, and the consent as it was known then."""
         self.dues: list[tuple[datetime, datetime]] = []
         """Of each correction that took the place of something owed: the deadline before and the one after it."""
 
@@ -280,7 +280,7 @@ class Publisher:
                 if mail.state == "queued" and mail.send_after <= now:
                     mail.state = "sent" if self._mail_allowed(person, now) else "cancelled"
                     if mail.state == "sent":
-                        self.sent.append((now, person, tuple(mail.items)))
+                        self.sent.append((now, person, self.tables.consents.get(person)))
                         self._note(EntryKind.EMAILED, {"recipient_id": person}, now)
 
     def _mail_allowed(self, person: UUID, now: datetime) -> bool:

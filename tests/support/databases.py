@@ -87,6 +87,24 @@ class ServiceDatabases:
             self._urls[service] = await self._templates.clone(service)
         return self._urls[service]
 
+    async def migrated_below(self, service: str, number: int, scratch: Path) -> None:
+        """Takes the test's database back to what it was before the service's migration of this number."""
+        urls = await self.urls(service)
+        for path in (SERVICES_FOLDER / service / "migrations").glob("*.sql"):
+            if int(path.name[:4]) < number:
+                (scratch / path.name).write_bytes(path.read_bytes())
+        connection = await asyncpg.connect(urls.superuser)
+        try:
+            await connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public AUTHORIZATION pg_database_owner")
+            await connection.execute("GRANT USAGE ON SCHEMA public TO PUBLIC")
+        finally:
+            await connection.close()
+        await migrate(urls.owner, service, scratch)
+
+    async def upgraded(self, service: str) -> list[str]:
+        """Applies the migrations that the test's database lacks; returns their names."""
+        return await migrate((await self.urls(service)).owner, service, SERVICES_FOLDER / service / "migrations")
+
     @asynccontextmanager
     async def as_superuser(self, service: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
         """A connection that sees everything, to check what really lies in the tables."""

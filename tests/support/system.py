@@ -313,11 +313,15 @@ class System:
 
 
 _WRONG_RECIPIENTS = """
-SELECT r.result_id FROM results AS r
+SELECT r.result_id FROM results AS r JOIN students AS s ON s.student_id = r.student_id
 WHERE r.state <> 'withdrawn' AND (
     SELECT count(*) FROM obligations AS o
     WHERE o.result_id = r.result_id AND o.value_revision = r.value_revision AND o.state = 'available'
-) <> 1 + (SELECT count(*) FROM representations AS p WHERE p.student_id = r.student_id)
+) <> 1 + CASE
+    -- Who has come of age is told alone.
+    WHEN s.adult_on <= (now() + clock_shift())::date THEN 0
+    ELSE (SELECT count(*) FROM representations AS p WHERE p.student_id = r.student_id)
+END
 """
 _LEDGER_TWICE = """
 WITH entries AS (

@@ -520,6 +520,15 @@ def test_a_scan_is_named_in_full_or_not_at_all():
 TEENAGER = date(2011, 2, 3)
 
 
+def test_a_paper_older_than_the_agreement_taken_back_does_not_bring_it_again():
+    pair = a_pair(birth_date=TEENAGER, agreement="taken_back", agreement_since=NOW - DAY)
+    with pytest.raises(Refused) as refused:
+        settled(an_answer(student_agreed=True, decided_at=NOW - 2 * DAY), pair)
+    assert codes(refused) == {"student_agreement_missing"}
+    assert settled(an_answer(student_agreed=True, decided_at=NOW - HOUR), pair).consent.answers.given()
+    assert settled(an_answer(student_agreed=True), pair).consent.answers.given()
+
+
 def test_an_agreement_on_file_serves_every_representatives_consent():
     assert settled(an_answer(), a_pair(birth_date=TEENAGER, agreement="given")).consent.answers.given()
     for agreement in (None, "due", "missing", "taken_back"):

@@ -126,6 +126,19 @@ def test_a_status_part_in_base64_is_read_though_its_type_forbids_that():
     assert (found.notification_id, found.status) == (NUMBER, "5.1.1")
 
 
+@pytest.mark.parametrize("charset", [b"foo", b"idna", b"a\0b"], ids=["unknown", "idna", "NUL"])
+def test_a_status_part_in_a_charset_that_cannot_be_is_unreadable_and_never_breaks_the_reader(charset):
+    raw = a_report(NUMBER)
+    head, _, rest = raw.partition(b"Content-Type: message/delivery-status\r\n\r\n")
+    _, mark, tail = rest.partition(b"\r\n--B/relay")
+    coded = (
+        b"Content-Type: message/delivery-status\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+        b"Content-Type: text/plain; charset=" + charset + b"\r\n\xff\xfe"
+    )
+    with pytest.raises(NoBounce, match="unreadable"):
+        read(b"".join([head, coded, mark, tail]))
+
+
 def test_blank_lines_and_bare_line_feeds_do_not_hide_the_recipient():
     raw = (
         a_report(NUMBER).replace(b"\r\n\r\nFinal-Recipient", b"\r\n\r\n\r\n\r\nFinal-Recipient").replace(b"\r\n", b"\n")

@@ -15,7 +15,7 @@ from contracts.values import PeriodKind
 from services.publisher.domain.letters import Letter
 from services.publisher.domain.preferences import Kind
 from services.publisher.mail.compose import UnusableAddress, compose
-from services.publisher.mail.sections import LONGEST_TEXT, contents
+from services.publisher.mail.sections import LONGEST_TEXT, MOST_LINES, contents
 from services.publisher.mail.wording import COUNTED, NBSP, PAGE_WORDS, PERIODS, WORDS, counted, occasion, outcome
 from tests.support.letters import (
     AT,
@@ -278,3 +278,16 @@ def test_a_digest_in_english_has_no_russian_but_what_people_wrote():
     text = plain(replace(digest(), language="en"))
     assert "2 marks, 2 homework tasks, 1 note from a teacher, and 2 forecasts." in text
     assert "Enough for a 5: 2 control works marked 5 or 5 answers in class marked 5." in text
+
+
+def test_of_a_whole_quarters_marks_a_mail_lists_what_anybody_reads_and_counts_the_rest_but_cuts_no_result():
+    marks = tuple(news(Kind.MARK, subject="Алгебра", value="4", work_type="answer") for _ in range(MOST_LINES + 3))
+    text = plain(a_letter(items=(), occasion="digest", news=marks))
+    assert text.count("- Алгебра") == MOST_LINES
+    assert "И ещё в дневнике: 3 отметки." in unbroken(text)
+    results = tuple(replace(GRADE, result_id=UUID(int=number)) for number in range(MOST_LINES + 3))
+    assert plain(a_letter(*results)).count("- Алгебра") == MOST_LINES + 3
+
+
+def unbroken(text: str) -> str:
+    return " ".join(text.replace("\u00a0", " ").split())

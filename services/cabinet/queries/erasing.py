@@ -20,6 +20,7 @@ SELECT p.person_id FROM unnest($1::uuid[]) AS p (person_id)
 WHERE NOT EXISTS (
     SELECT FROM consents AS c
     WHERE (c.representative_id = p.person_id OR c.student_id = p.person_id) AND c.cabinet = 'given'
+        AND NOT (c.representative_id = $2 AND c.student_id = $3 AND c.revision < $4)
 )
 """
 _HELD = """
@@ -64,9 +65,18 @@ async def after(conn: Connection, erasure_id: UUID, limit: int) -> list[CabinetD
     return [CabinetDataErased.model_validate({"revision": 1, **dict(row)}) for row in rows]
 
 
-async def without_consent(conn: Connection, person_ids: Sequence[UUID]) -> list[UUID]:
-    """Who of these may read about nobody: no consent by or for them is given, now or later."""
-    return [row["person_id"] for row in await conn.fetch(_UNCOVERED, person_ids)]
+async def without_consent(
+    conn: Connection, person_ids: Sequence[UUID], pair: tuple[UUID, UUID | None], revision: int | None
+) -> list[UUID]:
+    """Who of these may read about nobody: no consent by or for them is given, now or later.
+
+    Args:
+        conn: the transaction.
+        person_ids: whom it is asked about.
+        pair: representative and student whose consent ended.
+        revision: the one that ended it, if it is known: an earlier one of this pair covers nothing.
+    """
+    return [row["person_id"] for row in await conn.fetch(_UNCOVERED, person_ids, *pair, revision or 0)]
 
 
 async def held(conn: Connection, person_ids: Sequence[UUID]) -> Held:

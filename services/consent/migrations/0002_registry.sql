@@ -1,6 +1,9 @@
 -- The registry for the school's office: names and classes, authority with its documents and its end, the student's own
 -- agreement, invitations to the cabinet, what a transfer leaves to be asked anew, and where the scan of a paper lies.
 
+-- Row-level security holds for the owner, too.
+SET LOCAL sutki.scope = 'district';
+
 CREATE TABLE schools (
     school_id uuid PRIMARY KEY,
     revision bigint NOT NULL,
@@ -27,6 +30,8 @@ ALTER TABLE students ADD COLUMN class_name text NOT NULL DEFAULT '';
 ALTER TABLE representations ADD COLUMN kind text NOT NULL DEFAULT 'other' CHECK (kind IN ('parent', 'guardian', 'other'));
 
 -- What was learned of students before has no names and classes: the next `sutki replay gradebook` brings them.
+-- Row-level security holds for the owner, too.
+SET LOCAL sutki.scope = 'district';
 DELETE FROM inbox WHERE consumer = 'consent.people';
 UPDATE students SET revision = 0;
 
@@ -97,6 +102,7 @@ REVOKE UPDATE, TRUNCATE ON student_agreement_history FROM sutki_consent;
 CREATE TABLE invitations (
     person_id uuid PRIMARY KEY,
     revision integer NOT NULL CHECK (revision >= 1),
+    -- Empty: erased. The row stays for its revision, by which readers tell old events from new.
     code_sha256 bytea NOT NULL,
     issued_at timestamptz NOT NULL,
     expires_at timestamptz NOT NULL,

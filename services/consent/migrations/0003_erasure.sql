@@ -1,5 +1,8 @@
 -- Erasure: when data must go, that every service confirmed it, and the act about it.
 
+-- Row-level security holds for the owner, too.
+SET LOCAL sutki.scope = 'district';
+
 -- One row, set when the service starts: the trigger below decides by it.
 CREATE TABLE erasure_rules (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
@@ -83,7 +86,10 @@ DECLARE
     lost text[];
     held text[];
     new_id uuid;
+    scope_of_caller text := coalesce(current_setting('sutki.scope', true), '');
 BEGIN
+    -- Whoever registers, a school too: what the student's former school has scheduled is followed as well.
+    PERFORM set_config('sutki.scope', 'district', true);
     FOR d IN
         SELECT n.consent_id, n.revision, n.withdrawal, n.reason, n.registered_at,
             c.representative_id, c.student_id, c.school_id,
@@ -121,10 +127,10 @@ BEGIN
         FROM narrowed;
         lost := ARRAY(SELECT unnest(d.given_before) EXCEPT SELECT unnest(held));
         CONTINUE WHEN cardinality(lost) = 0;
-        -- A whole person that is being erased needs no second erasure for a part.
+        -- A whole person that is being erased needs no second erasure for a part; a parent of an erased student does.
         CONTINUE WHEN d.reason = 'person_erased' AND EXISTS (
             SELECT FROM erasures AS e
-            WHERE e.person_id IN (d.representative_id, d.student_id) AND e.scope = 'person' AND e.state <> 'cancelled'
+            WHERE e.person_id = d.representative_id AND e.scope = 'person' AND e.state <> 'cancelled'
         );
         new_id := substr(encode(sha256(convert_to(
             format('erasure/%s/%s', d.consent_id, d.revision), 'UTF8')), 'hex'), 1, 32)::uuid;
@@ -145,11 +151,52 @@ BEGIN
             jsonb_build_object('ground', e.ground, 'parts', e.parts, 'consent_revision', d.revision, 'due_at', e.due_at)
         FROM erasures AS e WHERE e.erasure_id = new_id;
     END LOOP;
+    PERFORM set_config('sutki.scope', scope_of_caller, true);
     RETURN NULL;
 END
 $$;
 CREATE TRIGGER erasures_follow_decisions AFTER INSERT ON consent_decisions
 REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION erasures_follow_decisions();
+
+-- What was taken back before there were erasures: the same that the trigger would have left scheduled.
+WITH losses AS (
+    SELECT c.consent_id, c.representative_id, c.student_id, c.school_id, d.revision, d.registered_at,
+        array_agg(p.part ORDER BY p.part) AS parts,
+        coalesce(d.reason, CASE WHEN d.withdrawal THEN 'consent_withdrawn' ELSE 'consent_refused' END) AS ground
+    FROM consents AS c
+    CROSS JOIN unnest(ARRAY['account', 'email', 'push']) AS p (part)
+    -- The first decision after the last one that gave this part.
+    CROSS JOIN LATERAL (
+        SELECT max(g.revision) AS revision FROM consent_decisions AS g
+        WHERE g.consent_id = c.consent_id
+            AND CASE p.part WHEN 'account' THEN g.cabinet WHEN 'email' THEN g.email ELSE g.push END = 'given'
+    ) AS gave
+    CROSS JOIN LATERAL (
+        SELECT n.revision, n.registered_at, n.reason, n.withdrawal FROM consent_decisions AS n
+        WHERE n.consent_id = c.consent_id AND n.revision > gave.revision
+        ORDER BY n.revision LIMIT 1
+    ) AS d
+    GROUP BY c.consent_id, d.revision, d.registered_at, d.reason, d.withdrawal
+), made AS (
+    INSERT INTO erasures (
+        erasure_id, person_id, student_id, school_id, scope, parts, ground, state, scheduled_at, due_at, start_at
+    )
+    SELECT substr(encode(sha256(convert_to(
+            format('erasure/%s/%s', l.consent_id, l.revision), 'UTF8')), 'hex'), 1, 32)::uuid,
+        l.representative_id, l.student_id, l.school_id, 'electronic_contact', l.parts, l.ground,
+        'scheduled', l.registered_at, t.due_at,
+        greatest(l.registered_at, t.due_at - make_interval(secs => r.lead_hours * 3600))
+    FROM losses AS l
+    CROSS JOIN erasure_rules AS r
+    CROSS JOIN LATERAL (
+        SELECT l.registered_at + CASE WHEN l.ground = 'person_erased' THEN interval '0'
+            ELSE make_interval(secs => r.withdrawal_days * 86400) END AS due_at
+    ) AS t
+    RETURNING erasure_id, scheduled_at, ground, parts, due_at
+)
+INSERT INTO erasure_log (erasure_id, at, happened, details)
+SELECT erasure_id, scheduled_at, 'scheduled', jsonb_build_object('ground', ground, 'parts', parts, 'due_at', due_at)
+FROM made;
 
 ALTER TABLE erasures ENABLE ROW LEVEL SECURITY;
 ALTER TABLE erasures FORCE ROW LEVEL SECURITY;

@@ -268,7 +268,13 @@ async def store(conn: Connection, rows: Sequence[Stored]) -> None:
     await conn.execute(_STORE, *columns(flat))
 
 
-_PAGE = f"SELECT {_COLUMNS} FROM forecasts WHERE forecast_id > $1 ORDER BY forecast_id LIMIT $2 FOR SHARE"
+_PAGE = f"""
+SELECT {_COLUMNS} FROM forecasts AS t
+WHERE forecast_id > $1 AND NOT EXISTS (
+    SELECT FROM persons AS p WHERE p.person_id = t.student_id AND p.erased_at IS NOT NULL
+)
+ORDER BY forecast_id LIMIT $2 FOR SHARE OF t
+"""
 
 
 async def forecasts_after(conn: Connection, forecast_id: UUID, limit: int) -> list[Stored]:

@@ -20,6 +20,11 @@ class Span(StrEnum):
     QUARTER = "quarter"
     SCHOOL_YEAR = "school_year"
 
+    @property
+    def tells_schools(self) -> bool:
+        """Whether single schools are told. A day's few would follow from the month and its other days."""
+        return self is not Span.DAY
+
 
 def span_around(span: Span, on: date) -> tuple[date, date]:
     """The first day of the span with this day, and the first day after it."""

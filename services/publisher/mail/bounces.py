@@ -8,7 +8,6 @@ parts and nesting are bounded before anything is parsed, and nothing but codes i
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from email.errors import MessageError
 from email.message import Message
 from email.parser import BytesHeaderParser, BytesParser
 from email.policy import compat32
@@ -98,6 +97,16 @@ def read_bounce(raw: bytes, domains: Sequence[str], envelope_to: str | None = No
         NoBounce: `too_long`, `too_deep`, `unreadable`, `no_report`, `not_failed`, `not_ours`.
     """
     message = read_message(raw)
+    try:
+        return _bounce(message, raw, domains, envelope_to)
+    except NoBounce:
+        raise
+    except Exception as error:
+        # What the library raises for what strangers wrote is not bounded: an unknown charset, a NUL in its name, …
+        raise NoBounce("unreadable") from error
+
+
+def _bounce(message: Message, raw: bytes, domains: Sequence[str], envelope_to: str | None) -> Bounce:
     report = _report(message)
     failures = [_failure(block) for block in report]
     failed = next((one for one in failures if one is not None), None)
@@ -128,7 +137,7 @@ def read_message(raw: bytes) -> Message:
         raise NoBounce("too_deep")
     try:
         return BytesParser(policy=compat32).parsebytes(raw)
-    except (MessageError, ValueError, LookupError, RecursionError) as error:
+    except Exception as error:
         raise NoBounce("unreadable") from error
 
 

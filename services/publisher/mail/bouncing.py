@@ -54,24 +54,28 @@ async def take_bounce(database: Database, clock: Clock, bounce: Bounce, patience
 async def note_bounce(conn: Connection, bounce: Bounce, patience: Patience, way: Way, now: datetime) -> Taken:
     """Notes a bounce: its mail has failed, and falls to the next channel; enough of them end mails to the address.
 
-    Held against is the address to which that mail went, whatever the report or a later consent names.
+    Held against is the address to which that mail went, whatever the report or a later consent names: a report may be
+    forged, and only the server that we speak to ourselves is believed about an address.
     """
     known = await mail.known_mail(conn, bounce.notification_id)
     if known is None or known.state not in _CAN_BOUNCE:
         return Taken.UNKNOWN
-    address = known.address_sha256 or bounce.address_sha256
+    address = known.address_sha256 or (bounce.address_sha256 if way == "smtp" else None)
+    if address is None and known.state == "sent":
+        return Taken.UNKNOWN
     what = (bounce.digest, bounce.severity.value, bounce.status, way)
     if address is not None and not await mail.bounced(conn, known, address, what, now):
         return Taken.REPEATED
-    if await mail.fail_sent(conn, known.notification_id, f"bounced_{bounce.status}", now):
+    failed = await mail.fail_sent(conn, known.notification_id, f"bounced_{bounce.status}", now)
+    if failed:
         await ledger.append(conn, [_came_back(known, bounce)], now)
     if address is None:
-        return Taken.NOTED
+        return Taken.NOTED if failed else Taken.REPEATED
     count = await mail.count_bounces(conn, address, bounce.severity.value, now - patience.within)
-    if not patience.exhausted(bounce.severity, count):
-        return Taken.NOTED
     reason, number = bounce.severity.value, known.notification_id
-    if not await mail.suppress(conn, address, now, reason=reason, status=bounce.status, notification_id=number):
+    if not patience.exhausted(bounce.severity, count) or not await mail.suppress(
+        conn, address, now, reason=reason, status=bounce.status, notification_id=number
+    ):
         return Taken.NOTED
     await mail.fail_waiting_of_address(conn, address, now)
     return Taken.SUPPRESSED

@@ -6,6 +6,7 @@ from typing import Final
 
 from chassis.clock import Clock
 from chassis.database import Database
+from chassis.errors import is_transient
 from chassis.logging import log
 from chassis.timers import DueLoop
 from services.publisher import metrics
@@ -71,10 +72,11 @@ class MailboxWatch:
         return [DueLoop("bounces-mailbox", self.take_new, never, idle_seconds=self.every_seconds)]
 
     async def take_new(self) -> int:
-        """Takes a few messages; returns how many.
+        """Takes a few messages; returns how many. One that cannot be understood does not hold up those behind it.
 
         Raises:
             OSError: the mailbox cannot be read now.
+            Exception: the database is away; the messages stay where they are.
         """
         received = await self.mailbox.new()
         taken: list[str] = []
@@ -85,6 +87,12 @@ class MailboxWatch:
             except NoBounce as none:
                 metrics.BOUNCES.labels("other").inc()
                 log.info("no_bounce_of_ours", reason=str(none))
+                strange.append(message.key)
+            except Exception as error:
+                if is_transient(error):
+                    raise
+                metrics.BOUNCES.labels("other").inc()
+                log.error("bounce_not_taken", error=type(error).__name__)
                 strange.append(message.key)
             else:
                 (strange if what is Taken.UNKNOWN else taken).append(message.key)

@@ -76,7 +76,8 @@ def make_unsubscribe_router(
         clock: its clock.
         tokens: that are believed.
         cabinet_url: where mails are switched on again.
-        limiter: of requests, of this process; a generous one by default.
+        limiter: of requests with true tokens, of this process; a generous one by default. Others cost no more than a
+            look at their signature, and must not use up what real ones need.
     """
     router = APIRouter(prefix="/unsubscribe", include_in_schema=False)
     allowed = limiter or Limiter(rate=50, reserve=500)
@@ -90,20 +91,20 @@ def make_unsubscribe_router(
     @router.api_route("/{token}", methods=["GET", "HEAD"])
     async def ask(token: Token, accept_language: Annotated[str, Header()] = "") -> HTMLResponse:
         """Asks whether mails are to end."""
-        if not allowed.admit():
-            return page("busy", accept_language, 429)
         if tokens.read(token) is None:
             return page("unknown", accept_language, 404)
+        if not allowed.admit():
+            return page("busy", accept_language, 429)
         return page("ask", accept_language)
 
     @router.post("/{token}")
     async def end(token: Token, accept_language: Annotated[str, Header()] = "") -> HTMLResponse:
         """Ends them: by the button of that page, or by the one click of a mail program."""
-        if not allowed.admit():
-            return page("busy", accept_language, 429)
         who = tokens.read(token)
         if who is None:
             return page("unknown", accept_language, 404)
+        if not allowed.admit():
+            return page("busy", accept_language, 429)
         await unsubscribe(database, clock, who, way="one_click")
         return page("done", accept_language)
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from babel.lists import format_list
 
 from services.publisher.domain.letters import Item, Letter, NewsItem
-from services.publisher.domain.preferences import Kind
+from services.publisher.domain.preferences import CRITICAL, Kind
 from services.publisher.mail.wording import (
     COUNTED,
     VALUES_EN,
@@ -36,6 +36,8 @@ ORDER: Final = (
 
 LONGEST_TEXT: Final = 1_500
 """Of a teacher's text; the rest is in the diary."""
+MOST_LINES: Final = 40
+"""Of one kind; when a journal brings a whole quarter at once, the rest is in the diary."""
 _MOST_WAYS: Final = 3
 _SHORT_VALUE: Final = 3
 _PERCENT_STEP: Final = 5
@@ -100,11 +102,18 @@ def contents(letter: Letter, language: str) -> Contents:
         intro=words["intro_own" if own else "intro"].format(
             name=name, counted=format_list(amounts, locale=language) if amounts else ""
         ),
-        sections=tuple(
-            Section(words[kind.value], tuple(told[kind]), words["forecast_note"] if kind is Kind.FORECAST else "")
-            for kind in kinds
-        ),
+        sections=tuple(_section(kind, told[kind], language) for kind in kinds),
     )
+
+
+def _section(kind: Kind, lines: Sequence[Line], language: str) -> Section:
+    """The lines of a kind; of what is not critical, no more than anybody reads."""
+    words = WORDS[language]
+    notes = [words["forecast_note"]] if kind is Kind.FORECAST else []
+    beyond = 0 if kind in CRITICAL else len(lines) - MOST_LINES
+    if beyond > 0:
+        notes.insert(0, words["beyond"].format(counted=counted(beyond, kind.value, language)))
+    return Section(words[kind.value], tuple(lines[: len(lines) - max(0, beyond)]), " ".join(notes))
 
 
 def _subject(letter: Letter, kinds: Sequence[Kind], count: int, name: str, language: str) -> str:

@@ -2,6 +2,7 @@
 
 import re
 import socket
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -16,6 +17,8 @@ _OUR_FAULT: Final = frozenset({530, 534, 535, 538})
 
 _CLOSING: Final = 421
 _LOST: Final = (aiosmtplib.SMTPServerDisconnected, aiosmtplib.SMTPTimeoutError, OSError)
+_CONSENT_HOLDS_SECONDS: Final = 1.0
+"""Consent was looked at just before `send`; a conversation that begins later than this has to wait for another look."""
 _STATUS: Final = re.compile(r"^\s*([245]\.\d{1,3}\.\d{1,3})\b")
 
 
@@ -87,22 +90,25 @@ class MailConnection:
         lost after that is undecided.
         """
         kept = self._client is not None and self._client.is_connected
+        began = time.monotonic()
         try:
-            refused = await self._address(mail)
+            refused = await self._address(mail, began)
         except _LOST:
             self.close()
             if not kept:
                 return Verdict(NotificationState.RETRY, "connection_lost")
             # Servers drop idle connections; that says nothing about this mail.
             try:
-                refused = await self._address(mail)
+                refused = await self._address(mail, began)
             except _LOST:
                 self.close()
                 return Verdict(NotificationState.RETRY, "connection_lost")
         return refused or await self._hand_over(mail)
 
-    async def _address(self, mail: Mail) -> Verdict | None:
+    async def _address(self, mail: Mail, began: float) -> Verdict | None:
         await self.ensure()
+        if time.monotonic() - began > _CONSENT_HOLDS_SECONDS:
+            return Verdict(NotificationState.RETRY, "connection_lost")
         client = self._connected()
         try:
             await client.mail(mail.sender)

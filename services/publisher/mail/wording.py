@@ -102,6 +102,7 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "out_of_reach": "Отметка {grade} в этом периоде уже вряд ли возможна.",
         "forecast_withdrawn": "прогноза больше нет",
         "forecast_note": "Прогноз — не отметка и не обещание: он меняется с каждой новой отметкой.",
+        "beyond": "И ещё в дневнике: {counted}.",
         "link": "Подробности в электронном дневнике:",
         "open": "Открыть дневник",
         "why": "Вы получили это письмо, потому что дали согласие на уведомления по электронной почте. "
@@ -172,6 +173,7 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "out_of_reach": "A {grade} is hardly possible in this period any more.",
         "forecast_withdrawn": "there is no forecast any more",
         "forecast_note": "A forecast is neither a grade nor a promise: it changes with every new mark.",
+        "beyond": "And in the diary: {counted} more.",
         "link": "More in the electronic diary:",
         "open": "Open the diary",
         "why": "You receive this mail because you consented to notifications by e-mail. "

@@ -148,7 +148,9 @@ CREATE TRIGGER obligations_mark_figure_of_new AFTER INSERT ON obligations
 CREATE TRIGGER obligations_mark_figure_of_changed AFTER UPDATE ON obligations
     REFERENCING NEW TABLE AS new_rows OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION mark_figure_of_changed();
 
--- What is there already: both ends of a day of UTC lead to every local day that it touches.
+-- What is there already: both ends of a day of UTC lead to every local day that it touches. Row-level security holds for
+-- the owner, too.
+SET LOCAL sutki.scope = 'district';
 INSERT INTO figure_marks (school_id, due_hour)
 SELECT school_id, edge FROM (
     SELECT DISTINCT school_id, date_trunc('day', due_at, 'UTC') AS day FROM obligations

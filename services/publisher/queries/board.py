@@ -27,9 +27,14 @@ _OPEN_BY_ROUTE = """
 SELECT route, count(*) AS open, min(due_at) AS next_due_at FROM obligations WHERE state = 'open' GROUP BY route
 """
 _OVERDUE_OPEN = "SELECT count(*) FROM obligations WHERE state = 'open' AND due_at < $1 AND overdue_at IS NOT NULL"
+# Every branch has a partial index of its own: read every few seconds, it must not read what was sent long ago.
 _MESSAGES = """
 SELECT channel, state, count(*) AS messages FROM notifications
-WHERE state IN ('queued', 'retry', 'claimed', 'undecided', 'failed') GROUP BY channel, state
+WHERE state IN ('queued', 'retry') GROUP BY channel, state
+UNION ALL
+SELECT channel, state, count(*) FROM notifications WHERE state = 'claimed' GROUP BY channel, state
+UNION ALL
+SELECT channel, state, count(*) FROM notifications WHERE state IN ('undecided', 'failed') GROUP BY channel, state
 """
 _RESULT = "SELECT school_id, student_id, value_revision, state FROM results WHERE result_id = $1"
 

@@ -8,10 +8,13 @@ from uuid import UUID
 from chassis.database import Connection
 from services.publisher.domain.states import NotificationState, check_notification
 
+# What is sent again gets half an hour for it, however long the decision took: else it would fall before it is claimed.
 _RESOLVE = """
 UPDATE notifications
 SET state = $2, reason = 'by_operator', settled_at = $3, resolved_by = $4, resolved_why = $5,
-    send_after = CASE WHEN $2 = 'retry' THEN $3 ELSE send_after END
+    send_after = CASE WHEN $2 = 'retry' THEN $3 ELSE send_after END,
+    fall_at = CASE WHEN $2 = 'retry' AND fall_at IS NOT NULL
+              THEN greatest(fall_at, $3::timestamptz + interval '30 minutes') ELSE fall_at END
 WHERE notification_id = $1 AND state = 'undecided'
 """
 

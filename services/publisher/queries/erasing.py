@@ -16,31 +16,37 @@ SELECT erasure_id, person_id, erased, kept, erased_at FROM erasures_done
 WHERE erasure_id > $1 ORDER BY erasure_id LIMIT $2
 """
 
-# What another consent in force still covers stays: the person may have several children.
+# What another consent in force still covers stays: the person may have several children. What the pair's own consent
+# said before the revision that ended it covers nothing: that revision may not have come yet.
 _SUBSCRIPTIONS = """
 DELETE FROM push_subscriptions AS p WHERE p.person_id = $1 AND ($2 OR NOT EXISTS (
     SELECT FROM consents AS c WHERE c.representative_id = $1 AND c.cabinet = 'given' AND c.push_decision = 'given'
+        AND NOT (c.student_id = $3 AND c.revision < $4)
 ))
 """
 _SUBSCRIPTIONS_LEFT = "SELECT count(*) FROM push_subscriptions WHERE person_id = $1"
 _ADDRESS = """
 UPDATE consents SET email = NULL, language = 'ru'
-WHERE representative_id = $1 AND student_id = $2 AND cabinet <> 'given' AND (email IS NOT NULL OR language <> 'ru')
+WHERE representative_id = $1 AND student_id = $2 AND (cabinet <> 'given' OR revision < $3)
+    AND (email IS NOT NULL OR language <> 'ru')
 """
 _PREFERENCES = """
 DELETE FROM preferences AS p WHERE p.recipient_id = $1 AND p.student_id = $2 AND NOT EXISTS (
     SELECT FROM consents AS c WHERE c.representative_id = $1 AND c.student_id = $2 AND c.cabinet = 'given'
+        AND c.revision >= $3
 )
 """
 _DIGESTS = """
 DELETE FROM digests AS d WHERE d.recipient_id = $1 AND d.student_id = $2 AND NOT EXISTS (
     SELECT FROM consents AS c WHERE c.representative_id = $1 AND c.student_id = $2 AND c.cabinet = 'given'
         AND CASE d.channel WHEN 'email' THEN c.email_decision ELSE c.push_decision END = 'given'
+        AND c.revision >= CASE d.channel WHEN 'email' THEN $3::bigint ELSE $4 END
 )
 """
 _UNSUBSCRIBED = """
 DELETE FROM mail_unsubscribed AS u WHERE u.recipient_id = $1 AND u.student_id = $2 AND NOT EXISTS (
     SELECT FROM consents AS c WHERE c.representative_id = $1 AND c.student_id = $2 AND c.cabinet = 'given'
+        AND c.revision >= $3
 )
 """
 _UNSUBSCRIBED_OF_PERSON = "DELETE FROM mail_unsubscribed WHERE recipient_id = $1 OR student_id = $1"
@@ -86,6 +92,15 @@ SELECT (
 
 
 @dataclass(frozen=True, slots=True)
+class Ended:
+    """The revision of the pair's consent by which each purpose ended; 0 where it did not, or it is not known."""
+
+    cabinet: int
+    email: int
+    push: int
+
+
+@dataclass(frozen=True, slots=True)
 class Personal:
     """How much of what is personal there is about a person."""
 
@@ -123,9 +138,14 @@ async def after(conn: Connection, erasure_id: UUID, limit: int) -> list[Publishe
     return [PublisherDataErased.model_validate({"revision": 1, **dict(row)}) for row in rows]
 
 
-async def subscriptions(conn: Connection, person_id: UUID, *, all_of_them: bool) -> int:
-    """Deletes a person's push subscriptions, all or if no consent in force covers them; returns how many."""
-    return _count(await conn.execute(_SUBSCRIPTIONS, person_id, all_of_them))
+async def subscriptions(conn: Connection, person_id: UUID, student_id: UUID, ended: Ended) -> int:
+    """Deletes a person's push subscriptions if no consent in force covers them; returns how many."""
+    return _count(await conn.execute(_SUBSCRIPTIONS, person_id, False, student_id, ended.push))
+
+
+async def all_subscriptions(conn: Connection, person_id: UUID) -> int:
+    """Deletes a person's push subscriptions, whatever covers them; returns how many."""
+    return _count(await conn.execute(_SUBSCRIPTIONS, person_id, True, None, 0))
 
 
 async def subscriptions_left(conn: Connection, person_id: UUID) -> int:
@@ -134,16 +154,16 @@ async def subscriptions_left(conn: Connection, person_id: UUID) -> int:
     return left
 
 
-async def address(conn: Connection, person_id: UUID, student_id: UUID) -> int:
+async def address(conn: Connection, person_id: UUID, student_id: UUID, ended: Ended) -> int:
     """Erases address and language of a consent that is not given."""
-    return _count(await conn.execute(_ADDRESS, person_id, student_id))
+    return _count(await conn.execute(_ADDRESS, person_id, student_id, ended.email))
 
 
-async def settings_of_pair(conn: Connection, person_id: UUID, student_id: UUID) -> int:
+async def settings_of_pair(conn: Connection, person_id: UUID, student_id: UUID, ended: Ended) -> int:
     """Deletes preferences and waiting digests about a child, unless a consent in force covers them."""
-    deleted = _count(await conn.execute(_PREFERENCES, person_id, student_id))
-    deleted += _count(await conn.execute(_UNSUBSCRIBED, person_id, student_id))
-    return deleted + _count(await conn.execute(_DIGESTS, person_id, student_id))
+    deleted = _count(await conn.execute(_PREFERENCES, person_id, student_id, ended.cabinet))
+    deleted += _count(await conn.execute(_UNSUBSCRIBED, person_id, student_id, ended.cabinet))
+    return deleted + _count(await conn.execute(_DIGESTS, person_id, student_id, ended.email, ended.push))
 
 
 async def settings_of_person(conn: Connection, person_id: UUID) -> int:

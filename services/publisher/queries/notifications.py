@@ -126,6 +126,10 @@ FROM notifications n
 JOIN news w ON w.news_id = ANY (n.news_ids)
 WHERE n.notification_id = ANY ($1::uuid[])
   AND (w.state = 'current' OR (w.news_id = ANY (n.corrected_ids) AND w.kind <> 'forecast'))
+  -- Whom it concerns may have changed since the message was queued.
+  AND (w.student_id = n.student_id OR (
+      (w.only_students = '{}' OR n.student_id = ANY (w.only_students)) AND EXISTS (
+          SELECT FROM group_members m WHERE m.group_id = w.group_id AND m.student_id = n.student_id)))
 ORDER BY w.on_day, w.received_at, w.news_id
 """
 
@@ -137,9 +141,12 @@ FROM notifications n WHERE n.notification_id = $3
 _SETTLE = """
 UPDATE notifications n
 SET state = v.state, reason = v.reason, settled_at = $5,
-    send_after = CASE WHEN v.state = 'retry' THEN v.send_after ELSE n.send_after END
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $7::int[])
-    AS v (notification_id, state, reason, send_after, attempts)
+    send_after = CASE WHEN v.state = 'retry' THEN v.send_after ELSE n.send_after END,
+    -- Empty in v: quiet hours moved nothing. Empty in n: there is no next channel, and greatest would not keep that.
+    fall_at = CASE WHEN v.state = 'retry' AND n.fall_at IS NOT NULL THEN greatest(n.fall_at, v.fall_at)
+              ELSE n.fall_at END
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $7::int[], $8::timestamptz[])
+    AS v (notification_id, state, reason, send_after, attempts, fall_at)
 WHERE n.notification_id = v.notification_id AND n.claimed_by = $6 AND n.state IN ('claimed', 'undecided')
   -- A settlement that is repeated must not touch a later claim by the same process.
   AND n.attempts = v.attempts
@@ -354,31 +361,43 @@ async def standing(
     return (row["is_ours"], row["allowed"]) if row else (False, False)
 
 
-async def settle(conn: Connection, sender_id: UUID, outcomes: Sequence[Outcome], now: datetime) -> set[UUID]:
+async def settle(
+    conn: Connection, sender_id: UUID, outcomes: Sequence[Outcome], now: datetime, policy: Policy
+) -> set[UUID]:
     """Notes what became of messages that this sender had claimed; returns the ids of those that were still its own.
 
-    A retry that would come in quiet hours waits for their end. What failed falls to the next channel by itself
-    (`falling_back`).
+    A retry that would come in quiet hours waits for their end, and so does its falling. What failed falls to the next
+    channel by itself (`falling_back`).
     """
     for one in outcomes:
         check_notification(NotificationState.CLAIMED, one.state)
+    again = [_again_at(one, now, policy) for one in outcomes]
     rows = await conn.fetch(
         _SETTLE,
         [one.letter.notification_id for one in outcomes],
         [one.state.value for one in outcomes],
         [one.reason for one in outcomes],
-        [_again_at(one, now) for one in outcomes],
+        [at for at, _ in again],
         now,
         sender_id,
         [one.letter.attempts for one in outcomes],
+        [fall_at for _, fall_at in again],
     )
     return {row["notification_id"] for row in rows}
 
 
-def _again_at(outcome: Outcome, now: datetime) -> datetime:
+def _again_at(outcome: Outcome, now: datetime, policy: Policy) -> tuple[datetime, datetime | None]:
+    """When a message is tried again, and when it then falls at the earliest, if quiet hours put the attempt off."""
     letter = outcome.letter
     wanted = now + timedelta(seconds=outcome.delay_seconds)
-    return send_at(wanted, zone=letter.zone, quiet=letter.quiet, deadline=letter.deadline_at)
+    again = send_at(
+        wanted,
+        zone=letter.zone,
+        quiet=letter.quiet,
+        deadline=letter.deadline_at,
+        deadline_lead=policy.quiet_break_lead,
+    )
+    return again, policy.fall_at(again, letter.deadline_at) if again > wanted else None
 
 
 async def seen(conn: Connection, sender_id: UUID, now: datetime) -> None:
