@@ -162,7 +162,7 @@ async def test_a_paper_found_late_does_not_override_what_the_student_said_after_
 
     answer = await office.post("/v1/agreements", body)
 
-    assert (answer.status_code, answer.json()["code"]) == (422, "older_than_current")
+    assert (answer.status_code, answer.json()["code"]) == (409, "older_than_current")
     other = PersonId(uuid4())
     await office.registry.knows(
         a_pupil(parent, other, school_id=office.home, born=OVER_14).model_copy(

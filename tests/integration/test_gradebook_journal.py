@@ -97,10 +97,11 @@ class Journal:
         return await import_files(self.database, self.clock, path, **options)
 
     async def told(self) -> list[Event]:
-        """The events since the last call, in their order."""
+        """The events since the last call, in their order; tombstones are no events."""
         async with self.database.transaction(DISTRICT) as conn:
             rows = await conn.fetch("SELECT * FROM outbox WHERE id > $1 ORDER BY id", self._seen)
         self._seen = max([self._seen, *(row["id"] for row in rows)])
+        rows = [row for row in rows if row["payload"] is not None]
         events = [EVENTS[row["type"]].from_json(row["payload"]) for row in rows]
         for row, event in zip(rows, events, strict=True):
             assert row["event_id"] == event.event_id()

@@ -31,7 +31,6 @@ ALTER TABLE representations ADD COLUMN kind text NOT NULL DEFAULT 'other' CHECK 
 
 -- What was learned of students before has no names and classes: the next `sutki replay gradebook` brings them.
 -- Row-level security holds for the owner, too.
-SET LOCAL sutki.scope = 'district';
 DELETE FROM inbox WHERE consumer = 'consent.people';
 UPDATE students SET revision = 0;
 
