@@ -2,12 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID, uuid4
-from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from chassis.auth import Client, client_auth
 from chassis.clock import Clock
@@ -15,8 +13,28 @@ from chassis.database import DISTRICT, Connection, Database, Scope
 from chassis.problems import Problem
 from contracts.values import Route, due_at
 from services.publisher.api import Cursor, Limit, ObligationPage, ObligationView, read_cursor, write_cursor
+from services.publisher.api_desk_models import (
+    AddressView,
+    CellView,
+    DeadlinesView,
+    DeliveryView,
+    DueOnView,
+    EscalatedView,
+    EscalationDetail,
+    EscalationPage,
+    EscalationView,
+    ForecastBody,
+    ForecastView,
+    NewAddress,
+    NewDistrictAddress,
+    PaperPaceView,
+    State,
+    StepName,
+    TermsBody,
+)
 from services.publisher.domain.escalation import DEFAULT_PRINTER, Ladder, LadderOutOfOrder
 from services.publisher.domain.policy import Policy
+from services.publisher.domain.preferences import zone_of
 from services.publisher.figures import DISTRICT_ZONE
 from services.publisher.queries import desk, escalation, people, staff_messages
 from services.publisher.queries.board import BoardRow
@@ -27,182 +45,6 @@ PACE = timedelta(hours=2)
 """Over this time it is counted how fast paper is printed."""
 FORECAST_REACH = timedelta(days=400)
 """How far from now the results of a forecast may have been obtained."""
-
-MailAddress = Annotated[
-    str, Field(max_length=320, pattern=r"^[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){1,8}$")
-]
-State = Literal["open", "available", "superseded", "cancelled"]
-StepName = Literal["school", "head", "district", "overdue"]
-
-
-class _Answer(BaseModel):
-    model_config = ConfigDict(from_attributes=True, use_attribute_docstrings=True)
-
-
-class CellView(_Answer):
-    """What is open by one route with so much time left."""
-
-    route: str
-    time_left: Literal["overdue", "within_1_hour", "within_4_hours", "within_12_hours", "later"]
-    obligations: int
-    first_due_at: datetime
-
-
-class PaperPaceView(_Answer):
-    """Paper of a school: what waits, and when it will be done at the pace of the last two hours."""
-
-    school_id: UUID
-    waiting: int
-    met_lately: int
-    """Within the last two hours."""
-    done_at: datetime | None
-    """At that pace; absent where nothing was printed lately."""
-
-
-class DueOnView(_Answer):
-    """What became of what is due today, as it was counted for the public figure up to a minute ago."""
-
-    in_time: int
-    late_by_us: int
-    late_at_source: int
-    unmet_by_us: int
-    unmet_at_source: int
-    still_open: int
-
-
-class DeadlinesView(_Answer):
-    """The deadline board of a school or of the district."""
-
-    as_of: datetime
-    school_id: UUID | None
-    """Absent on the district's board."""
-    open: list[CellView]
-    oldest: ObligationView | None
-    """The most urgent one that is open."""
-    paper: list[PaperPaceView]
-    due_today: DueOnView
-
-
-class EscalationView(_Answer):
-    """One message of the escalation ladder."""
-
-    escalation_id: UUID
-    school_id: UUID
-    step: StepName
-    round: int
-    raised_at: datetime
-    obligations: int
-    late_at_source: int
-    held: int
-    """Held for the council; the clock releases them when they are due."""
-    first_due_at: datetime
-    printer: str | None
-
-
-class EscalationPage(_Answer):
-    """Messages, the latest first."""
-
-    items: list[EscalationView]
-    next_cursor: str | None
-
-
-class EscalatedView(_Answer):
-    """One obligation of a message: whose, where it waits, since when and until when."""
-
-    obligation_id: UUID
-    result_id: UUID
-    value_revision: int
-    student_id: UUID
-    recipient_id: UUID
-    route: str
-    waits: Literal["print_queue", "not_asked", "screen", "with_representative"]
-    request_id: UUID | None
-    waiting_since: datetime
-    due_at: datetime
-    held: bool
-    late_at_source: bool
-
-
-class DeliveryView(_Answer):
-    """What became of the mail to a role."""
-
-    role: str
-    state: str
-    reason: str | None
-    attempts: int
-    settled_at: datetime | None
-
-
-class EscalationDetail(EscalationView):
-    """A message with a page of what it lists, the most urgent first."""
-
-    mails: list[DeliveryView]
-    items: list[EscalatedView]
-    next_cursor: str | None
-
-
-class AddressView(_Answer):
-    """Where the staff of a role is reached."""
-
-    address_id: UUID
-    school_id: UUID | None
-    role: str
-    address: str
-
-
-class NewAddress(BaseModel):
-    """An address of a role at a school."""
-
-    role: Literal["class_teacher", "secretary", "head"]
-    address: MailAddress
-
-
-class NewDistrictAddress(BaseModel):
-    """An address of the district's duty."""
-
-    address: MailAddress
-
-
-class TermsBody(BaseModel):
-    """What a school does otherwise than the district; what is absent is as in the district."""
-
-    model_config = ConfigDict(from_attributes=True, use_attribute_docstrings=True)
-
-    school_hours: float | None = Field(default=None, gt=0, lt=24)
-    """How long before the deadline class teachers and the secretary are told."""
-    head_hours: float | None = Field(default=None, gt=0, lt=24)
-    district_hours: float | None = Field(default=None, gt=0, lt=24)
-    printer: str | None = Field(default=None, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")
-    """Where the school's sheets come out, in the words of its staff."""
-
-
-class ForecastBody(BaseModel):
-    """Results that are about to be set."""
-
-    student_ids: list[UUID] = Field(min_length=1, max_length=5000)
-    obtained_at: AwareDatetime | None = None
-    """Now when absent."""
-
-
-class ForecastView(_Answer):
-    """How many families will wait for paper, and until when."""
-
-    obtained_at: datetime
-    due_at: datetime
-    due_at_local: str
-    """In the school's time zone, with the day of the week (ISO: 1 is Monday)."""
-    on_closed_day: bool
-    """Whether the deadline lies on a day on which the school is closed. The 24 hours run all the same."""
-    students: int
-    unknown_students: int
-    """Of whom the publisher knows nothing yet, or who are another school's."""
-    families_on_paper: int
-    """Students of whom at least one recipient gets paper."""
-    sheets: int
-    families_on_screen: int
-    printer: str
-    said: str
-    """In a sentence, Russian first."""
 
 
 def make_desk_router(
@@ -225,7 +67,7 @@ def _boards(database: Database, clock: Clock, auth: Any) -> APIRouter:
     async def board(scope: Scope, school_id: UUID | None) -> DeadlinesView:
         async with database.transaction(scope) as conn:
             now = await clock.now(conn)
-            zone = ZoneInfo((await staff_messages.school(conn, school_id)).time_zone) if school_id else DISTRICT_ZONE
+            zone = zone_of((await staff_messages.school(conn, school_id)).time_zone) if school_id else DISTRICT_ZONE
             oldest = await desk.oldest(conn, school_id)
             return DeadlinesView(
                 as_of=now,
@@ -450,7 +292,7 @@ async def _forecast_of(
     sheets = [sum(route is Route.PAPER for route in one.routes().values()) for one in own]
     on_paper = sum(count > 0 for count in sheets)
     school = await staff_messages.school(conn, school_id)
-    local = due_at(obtained_at).astimezone(ZoneInfo(school.time_zone))
+    local = due_at(obtained_at).astimezone(zone_of(school.time_zone))
     printer = (await escalation.terms(conn, school_id)).printer or DEFAULT_PRINTER
     until = local.strftime("%d.%m.%Y %H:%M")
     return ForecastView(
