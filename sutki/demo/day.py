@@ -32,6 +32,8 @@ STAFF_DOMAIN: Final = "staff.example"
 """Where the sample's staff has its mailboxes; families have theirs elsewhere."""
 WAIT_SECONDS: Final = 90
 POLL_SECONDS: Final = 0.2
+QUIET_BREAK: Final = timedelta(minutes=30)
+"""So long before its deadline a message no longer waits for the morning: the publisher's default."""
 MINUTE: Final = timedelta(minutes=1)
 SECOND: Final = timedelta(seconds=1)
 
@@ -48,7 +50,7 @@ WHERE occasion = 'results' AND state IN ('queued', 'retry') AND send_after > clo
 """
 _SENT_AT_NIGHT = """
 SELECT count(*) FROM notifications
-WHERE state = 'sent' AND settled_at > $1 AND settled_at < $2 AND coalesce(deadline_at, 'infinity') > $2
+WHERE state = 'sent' AND settled_at > $1 AND settled_at < $2 AND coalesce(deadline_at, 'infinity') > $2::timestamptz + $3::interval
 """
 _KNOWN = "SELECT count(*) FROM results WHERE kind <> 'final_grade'"
 _OPEN = """
@@ -137,7 +139,7 @@ class Day:
 
         morning = self._local(due, time(7))
         await self._hour(morning + MINUTE, tr("тихие часы кончились", "quiet hours are over"))
-        told["sent_at_night"] = await _value(publisher, _SENT_AT_NIGHT, night, morning)
+        told["sent_at_night"] = await _value(publisher, _SENT_AT_NIGHT, night, morning, QUIET_BREAK)
         told["still_waiting"] = await _value(publisher, _WAITING)
 
         await self.print_some(self.schools)
