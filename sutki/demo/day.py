@@ -50,7 +50,8 @@ WHERE occasion = 'results' AND state IN ('queued', 'retry') AND send_after > clo
 """
 _SENT_AT_NIGHT = """
 SELECT count(*) FROM notifications
-WHERE state = 'sent' AND settled_at > $1 AND settled_at < $2 AND coalesce(deadline_at, 'infinity') > $2::timestamptz + $3::interval
+WHERE state = 'sent' AND settled_at > $1 AND settled_at < $2
+  AND coalesce(deadline_at, 'infinity') > $2::timestamptz + $3::interval
 """
 _KNOWN = "SELECT count(*) FROM results WHERE kind <> 'final_grade'"
 _OPEN = """
